@@ -1,0 +1,338 @@
+package copier
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/dynamo-cmdline/dynamo/item"
+)
+
+var schema = item.Schema{Partition: item.Attr{Name: "pk", Type: item.String}}
+
+// table is a source of n items in some segments, and a sink that remembers.
+type table struct {
+	segments, n, perPage int
+
+	mu      sync.Mutex
+	stored  map[string]int
+	calls   int
+	reads   int
+	readErr func(call int) error
+	write   func(call int, batch []item.Write) (Result, error)
+	latency time.Duration
+}
+
+func (s *table) Segments() int { return s.segments }
+
+func (s *table) Read(ctx context.Context, segment int, from item.Cursor, _ int, p *item.Page) error {
+	if err := pause(ctx, s.latency); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.reads++
+	call := s.reads
+	s.mu.Unlock()
+	if s.readErr != nil {
+		if err := s.readErr(call); err != nil {
+			return err
+		}
+	}
+	p.Reset()
+	at := segment
+	if from != nil {
+		if err := json.Unmarshal(from, &at); err != nil {
+			return err
+		}
+	}
+	for ; at < s.n && len(p.Items) < s.perPage; at += s.segments {
+		p.Buf = fmt.Appendf(nil, `{"pk":{"S":"%d"}}`, at)
+		f, err := item.Parse(p.Buf, schema)
+		if err != nil {
+			return err
+		}
+		key, err := f.Hash(schema)
+		if err != nil {
+			return err
+		}
+		p.Items, p.Keys = append(p.Items, f.Item), append(p.Keys, key)
+	}
+	p.Units = 1
+	if at < s.n {
+		p.Next = fmt.Appendf(nil, "%d", at)
+	}
+	return nil
+}
+
+func (s *table) Write(ctx context.Context, batch []item.Write, _ int) (Result, error) {
+	if err := pause(ctx, s.latency); err != nil {
+		return Result{}, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls++
+	var r Result
+	if s.write != nil {
+		var err error
+		if r, err = s.write(s.calls, batch); err != nil {
+			return r, err
+		}
+	}
+	left := map[int]bool{}
+	for _, i := range r.Unprocessed {
+		left[i] = true
+	}
+	if s.stored == nil {
+		s.stored = map[string]int{}
+	}
+	for i, w := range batch {
+		if !left[i] {
+			s.stored[string(w.Raw)]++
+		}
+	}
+	return r, nil
+}
+
+func (s *table) requireAll(t *testing.T) {
+	t.Helper()
+	if len(s.stored) != s.n {
+		t.Fatalf("stored %d items of %d", len(s.stored), s.n)
+	}
+	for raw, times := range s.stored {
+		if times != 1 {
+			t.Fatalf("%s stored %d times", raw, times)
+		}
+	}
+}
+
+func some(n int) (list []int) {
+	for i := range n {
+		if rand.IntN(3) == 0 {
+			list = append(list, i)
+		}
+	}
+	return list
+}
+
+func TestRunCopiesEverything(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		src  table
+		opts Options
+	}{
+		{"nothing", table{segments: 1, n: 0, perPage: 10}, Options{}},
+		{"one item", table{segments: 8, n: 1, perPage: 10}, Options{}},
+		{"one segment", table{segments: 1, n: 1000, perPage: 10}, Options{}},
+		{"more segments than readers", table{segments: 64, n: 5000, perPage: 7}, Options{Readers: 3, Workers: 2}},
+		{"one page in memory", table{segments: 4, n: 500, perPage: 3}, Options{Readers: 1, Pages: 1, Workers: 1}},
+		{"as many pages as readers", table{segments: 16, n: 5000, perPage: 3}, Options{Readers: 16, Pages: 1, Workers: 1}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				stats := new(Stats)
+				c.opts.Stats = stats
+				c.src.latency = time.Millisecond
+				if err := Run(t.Context(), &c.src, &c.src, c.opts); err != nil {
+					t.Fatal(err)
+				}
+				c.src.requireAll(t)
+				if n := stats.Count(); n.Read != int64(c.src.n) || n.Written != n.Read {
+					t.Fatalf("counted %+v", n)
+				}
+			})
+		})
+	}
+}
+
+func TestRunSurvives(t *testing.T) {
+	broken := func(class Class) error {
+		return &Fault{Class: class, Side: "target", Err: errors.New("broken")}
+	}
+	for _, c := range []struct {
+		name  string
+		read  func(call int) error
+		write func(call int, batch []item.Write) (Result, error)
+	}{
+		{"items that are not taken", nil, func(_ int, b []item.Write) (Result, error) { return Result{Unprocessed: some(len(b))}, nil }},
+		{"throttling of everything for a while", nil, func(call int, b []item.Write) (Result, error) {
+			if call < 200 {
+				return Result{Unprocessed: every(len(b)), Throttled: []Reason{{"TableWrite", "arn"}}}, nil
+			}
+			return Result{}, nil
+		}},
+		{"broken writes", nil, func(call int, _ []item.Write) (Result, error) {
+			if call%3 == 0 {
+				return Result{}, broken(Transient)
+			}
+			return Result{}, nil
+		}},
+		{"broken reads", func(call int) error {
+			if call%3 != 0 {
+				return broken(Transient)
+			}
+			return nil
+		}, nil},
+		{"throttled reads", func(call int) error {
+			if call%3 != 0 {
+				return broken(Throttled)
+			}
+			return nil
+		}, nil},
+		{"expired credentials", nil, func(call int, _ []item.Write) (Result, error) {
+			if call%50 == 0 {
+				return Result{}, broken(Stale)
+			}
+			return Result{}, nil
+		}},
+		{"batches that are too large", nil, func(_ int, b []item.Write) (Result, error) {
+			if len(b) > 3 {
+				return Result{}, broken(TooLarge)
+			}
+			return Result{}, nil
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &table{segments: 8, n: 3000, perPage: 60, readErr: c.read, write: c.write, latency: time.Millisecond}
+				if err := Run(t.Context(), s, s, Options{}); err != nil {
+					t.Fatal(err)
+				}
+				s.requireAll(t)
+			})
+		})
+	}
+}
+
+func every(n int) []int {
+	list := make([]int, n)
+	for i := range list {
+		list[i] = i
+	}
+	return list
+}
+
+func TestRunGivesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		s := &table{segments: 8, n: 3000, perPage: 60, write: func(_ int, b []item.Write) (Result, error) {
+			return Result{Unprocessed: every(len(b))}, nil
+		}}
+		err := Run(t.Context(), s, s, Options{Stall: 5 * time.Minute, Workers: 16})
+		stall := (*StallError)(nil)
+		if !errors.As(err, &stall) {
+			t.Fatalf("got %v, want a StallError", err)
+		}
+		if took := time.Since(began); took < 4*time.Minute || took > 6*time.Minute {
+			t.Fatalf("gave up after %s", took)
+		}
+		if perWorker := s.calls / 16; perWorker > 60 {
+			t.Fatalf("%d requests a worker in an outage of 5 minutes", perWorker)
+		}
+	})
+}
+
+func TestRunStopsAt(t *testing.T) {
+	for _, class := range []Class{Fatal, Credentials, Denied, State, Invalid} {
+		t.Run(fmt.Sprint(class), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				want := &Fault{Class: class, Side: "target", Err: errors.New("no")}
+				s := &table{segments: 8, n: 3000, perPage: 60, write: func(int, []item.Write) (Result, error) { return Result{}, want }, latency: time.Millisecond}
+				err := Run(t.Context(), s, s, Options{})
+				if got := (*Fault)(nil); !errors.As(err, &got) || got.Class != class {
+					t.Fatalf("got %v, want class %v", err, class)
+				}
+			})
+		})
+	}
+}
+
+func TestNonsenseEndsTheRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &table{segments: 8, n: 3000, perPage: 60, latency: time.Millisecond, write: func(int, []item.Write) (Result, error) {
+			return Result{}, &Fault{Class: Transient, Garbled: true, Side: "target", Err: errors.New("<html>")}
+		}}
+		err := Run(t.Context(), s, s, Options{})
+		if fault := (*Fault)(nil); !errors.As(err, &fault) || fault.Class != Fatal {
+			t.Fatalf("got %v", err)
+		}
+	})
+}
+
+func TestCancelStartsNoNewWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		defer cancel(nil)
+		stop := errors.New("stop")
+		over := false
+		s := &table{segments: 8, n: 100_000, perPage: 60, latency: 20 * time.Millisecond}
+		s.write = func(int, []item.Write) (Result, error) { return Result{}, nil }
+		time.AfterFunc(time.Second, func() { cancel(stop); over = true })
+		stats := new(Stats)
+		if err := Run(ctx, s, s, Options{Stats: stats}); !errors.Is(err, stop) {
+			t.Fatalf("got %v, want the cause", err)
+		}
+		if !over || int(stats.Count().Written) != len(s.stored) {
+			t.Fatalf("counted %d written, stored %d", stats.Count().Written, len(s.stored))
+		}
+	})
+}
+
+func TestShape(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &table{segments: 2, n: 1000, perPage: 100}
+		stats := new(Stats)
+		err := Run(t.Context(), s, s, Options{Stats: stats, Schema: schema, Shape: func(it item.Item) (item.Item, error) {
+			if it[len(it)-4] == '7' { // the last digit of the key
+				return nil, nil
+			}
+			return item.Item(`{"pk":{"S":"same"},"was":` + string(it[6:len(it)-1]) + `}`), nil
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := stats.Count(); n.Skipped != 100 || n.Written != 900 {
+			t.Fatalf("counted %+v", n)
+		}
+		// Every write has the same key: no batch may hold two of them.
+		if s.calls != 900 {
+			t.Fatalf("%d batches for 900 writes of one key", s.calls)
+		}
+	})
+}
+
+func TestPositionWaitsForTheOldestPage(t *testing.T) {
+	l := newLedger(1)
+	first, second := l.begin(0, item.Cursor("a"), 1), l.begin(0, nil, 1)
+	if !l.ack(second, 2) {
+		t.Fatal("the second page is not settled")
+	}
+	if p := l.segments[0].Position; p.Next != nil || p.Done {
+		t.Fatalf("position %v moved past a page that is not acknowledged", p)
+	}
+	l.ack(first, 1)
+	if l.complete() {
+		t.Fatal("complete before the reader has let go")
+	}
+	l.ack(first, 1)
+	if !l.complete() {
+		t.Fatal("not complete")
+	}
+}
+
+func TestScattered(t *testing.T) {
+	for _, n := range []int{1, 2, 3, 8, 100} {
+		seen := map[int]bool{}
+		for s := range scattered(n) {
+			seen[s] = true
+		}
+		if len(seen) != n || !seen[0] || !seen[n-1] {
+			t.Fatalf("%d segments: got %v", n, seen)
+		}
+	}
+}

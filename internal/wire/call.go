@@ -1,0 +1,229 @@
+package wire
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+const (
+	// idleLimit ends an attempt in which no byte has moved for so long.
+	idleLimit = 10 * time.Second
+	// AttemptLimit ends any attempt: what has not been applied by then will
+	// hardly be.
+	AttemptLimit = 60 * time.Second
+	// maxReply bounds a response body. A page holds 1 MB of data, of which a
+	// control character may take six bytes each.
+	maxReply = 32 << 20
+)
+
+var (
+	errIdle    = errors.New("no byte moved for 10s")
+	errTooLong = errors.New("no complete answer within 60s")
+)
+
+// A call is one attempt of one operation.
+type call struct {
+	op      string
+	attempt int
+	writes  int
+	body    []byte
+}
+
+// An exchange ends its own attempt when nothing moves.
+type exchange struct {
+	*bytes.Reader // the request body; hidden below so that only Read is seen
+	timer         *time.Timer
+}
+
+// Read gives the body to the transport. The type has no WriteTo on purpose:
+// with one, the transport may drop a connection under a fast server.
+func (x *exchange) Read(p []byte) (int, error) {
+	x.timer.Reset(idleLimit)
+	return x.Reader.Read(p)
+}
+
+type requestBody struct{ x *exchange }
+
+func (b requestBody) Read(p []byte) (int, error) { return b.x.Read(p) }
+func (requestBody) Close() error                 { return nil }
+
+// do sends the call and appends the reply's checked body to into. The request
+// body may be used again only if the error is nil.
+func (t *Table) do(ctx context.Context, c call, into []byte) ([]byte, error) {
+	began := time.Now()
+	reply, id, err := t.attempt(ctx, c, into)
+	if err != nil {
+		err = t.explain(c, err)
+	}
+	t.record(ctx, c, reply, id, began, err)
+	return reply, err
+}
+
+func (t *Table) attempt(ctx context.Context, c call, into []byte) (reply []byte, id string, err error) {
+	creds, err := t.credentials(ctx)
+	if err != nil {
+		return into, "", err
+	}
+	to, err := t.resolve(ctx, creds)
+	if err != nil {
+		return into, "", &Error{Kind: Fatal, Message: err.Error(), Err: err}
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	idle := time.AfterFunc(idleLimit, func() { cancel(errIdle) })
+	defer idle.Stop()
+	whole := time.AfterFunc(AttemptLimit, func() { cancel(errTooLong) })
+	defer whole.Stop()
+
+	req, err := t.request(ctx, c, to, idle)
+	if err != nil {
+		return into, "", &Error{Kind: Fatal, Message: err.Error(), Err: err}
+	}
+	sum := sha256.Sum256(c.body)
+	err = t.options.HTTPSignerV4.SignHTTP(ctx, creds, req, hex.EncodeToString(sum[:]), to.service, to.region, t.now())
+	if err != nil {
+		return into, "", &Error{Kind: Fatal, Message: "sign: " + err.Error(), Err: err}
+	}
+	resp, err := t.options.HTTPClient.Do(req)
+	if err != nil {
+		return into, "", brokenOff(ctx, err)
+	}
+	defer resp.Body.Close() //nolint:errcheck // nothing was written to it
+	id = resp.Header.Get("X-Amzn-Requestid")
+	start := len(into)
+	reply, err = readAll(resp, into, idle)
+	if err != nil {
+		return reply[:start], id, brokenOff(ctx, err)
+	}
+	body := reply[start:]
+	if err := checkSum(resp.Header, body); err != nil {
+		return reply[:start], id, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return reply[:start], id, t.refusal(resp, body, creds)
+	}
+	return reply, id, nil
+}
+
+func (t *Table) request(ctx context.Context, c call, to *endpoint, idle *time.Timer) (*http.Request, error) {
+	header := make(http.Header, 12)
+	for name, values := range to.headers {
+		header[name] = values
+	}
+	header["Accept-Encoding"] = []string{"identity"}
+	header["Content-Type"] = []string{"application/x-amz-json-1.0"}
+	header["X-Amz-Target"] = []string{"DynamoDB_20120810." + c.op}
+	if t.userAgent != "" {
+		header["User-Agent"] = []string{t.userAgent}
+	}
+	req := (&http.Request{
+		Method: http.MethodPost, URL: to.url, Host: to.url.Host, Header: header,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, ContentLength: int64(len(c.body)),
+	}).WithContext(ctx)
+	req.GetBody = func() (io.ReadCloser, error) {
+		return requestBody{&exchange{bytes.NewReader(c.body), idle}}, nil
+	}
+	var err error
+	req.Body, err = req.GetBody()
+	return req, err
+}
+
+// brokenOff is a connection that failed, with our own reason where we ended it.
+func brokenOff(ctx context.Context, err error) error {
+	if e := (*Error)(nil); errors.As(err, &e) {
+		return e
+	}
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, errIdle), errors.Is(cause, errTooLong):
+		err = cause
+	case cause != nil:
+		return cause // the caller's own end, not a fault
+	}
+	return &Error{Kind: Transient, Ambiguous: true, Message: err.Error(), Err: err}
+}
+
+// readAll reads the body to its end, and resets the idle timer as bytes come.
+func readAll(resp *http.Response, into []byte, idle *time.Timer) ([]byte, error) {
+	start := len(into)
+	if n := resp.ContentLength; n > maxReply {
+		return into, garbled("answer of %d bytes is too large", n)
+	} else if n > int64(cap(into)-start) {
+		grown := make([]byte, start, start+int(n)+int(n)/8)
+		copy(grown, into)
+		into = grown
+	}
+	for {
+		if len(into) == cap(into) {
+			into = append(into, 0)[:len(into)]
+		}
+		n, err := resp.Body.Read(into[len(into):cap(into)])
+		into = into[:len(into)+n]
+		if n > 0 {
+			idle.Reset(idleLimit)
+		}
+		if len(into)-start > maxReply {
+			return into, garbled("answer of more than %d bytes is too large", maxReply)
+		}
+		if err == io.EOF { //nolint:errorlint // Read's own contract
+			break
+		}
+		if err != nil {
+			return into, err
+		}
+	}
+	if n := resp.ContentLength; n >= 0 && int64(len(into)-start) != n {
+		return into, garbled("answer has %d bytes of %d", len(into)-start, n)
+	}
+	return into, nil
+}
+
+// checkSum compares the body with its CRC-32 where the service sent one.
+func checkSum(header http.Header, body []byte) error {
+	text := header.Get("X-Amz-Crc32")
+	if text == "" {
+		return nil
+	}
+	want, err := strconv.ParseUint(text, 10, 32)
+	if err != nil || uint32(want) != crc32.ChecksumIEEE(body) {
+		return garbled("answer does not match its checksum")
+	}
+	return nil
+}
+
+func garbled(format string, args ...any) error {
+	return &Error{Kind: Transient, Garbled: true, Ambiguous: true, Code: "GarbledAnswer", Message: fmt.Sprintf(format, args...)}
+}
+
+// explain fills in what every error says: the call that failed.
+func (t *Table) explain(c call, err error) error {
+	e := (*Error)(nil)
+	if !errors.As(err, &e) {
+		return err
+	}
+	e.Op, e.Table = c.op, t.name
+	return e
+}
+
+// noteSkew remembers how far this machine's clock is off, as the service's
+// Date header tells it, and reports whether it was worth correcting.
+func (t *Table) noteSkew(header http.Header) bool {
+	there, err := http.ParseTime(header.Get("Date"))
+	if err != nil {
+		return false
+	}
+	off := time.Until(there)
+	if d := off - time.Duration(t.skew.Load()); d.Abs() < 4*time.Minute { // AWS refuses from 5 minutes on
+		return false
+	}
+	t.skew.Store(int64(off))
+	return true
+}

@@ -1,0 +1,128 @@
+package wire
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/dynamo-cmdline/dynamo/item"
+)
+
+// A Scan asks for one page of a segment.
+type Scan struct {
+	Segment, Segments int
+	From              item.Cursor // nil for the beginning
+	Eventual          bool        // eventually consistent, at half the cost
+	KeysOnly          bool        // primary keys instead of items
+	Attempt           int         // for the log, from 1
+}
+
+// Scan fills page with the next page of a segment. On an error the page holds
+// nothing to be used. The errors are [*Error] or the context's.
+func (t *Table) Scan(ctx context.Context, s Scan, page *item.Page) error {
+	page.Reset()
+	body := t.scanBody(s)
+	buf, err := t.do(ctx, call{op: "Scan", attempt: s.Attempt, body: body}, page.Buf)
+	page.Buf = buf
+	if err != nil {
+		return err
+	}
+	if err := t.parsePage(page); err != nil {
+		page.Reset()
+		return t.explain(call{op: "Scan"}, err)
+	}
+	if page.Next != nil && string(page.Next) == string(s.From) {
+		page.Reset()
+		return t.explain(call{op: "Scan"}, &Error{Kind: Fatal, Code: "RepeatedCursor", Message: "the answer's LastEvaluatedKey is the one that was sent; going on would never end"})
+	}
+	return nil
+}
+
+// scanBody has its members in the order that the typed client sends them.
+func (t *Table) scanBody(s Scan) []byte {
+	b := append(make([]byte, 0, 256+len(s.From)), `{"ConsistentRead":`...)
+	b = strconv.AppendBool(b, !s.Eventual)
+	if s.From != nil {
+		b = append(append(b, `,"ExclusiveStartKey":`...), s.From...)
+	}
+	if s.KeysOnly {
+		// Names are always aliased: any of them may be a reserved word.
+		b = append(append(b, `,"ExpressionAttributeNames":{"#k0":`...), quote(t.schema.Partition.Name)...)
+		if t.schema.HasSort() {
+			b = append(append(b, `,"#k1":`...), quote(t.schema.Sort.Name)...)
+		}
+		b = append(b, `},"ProjectionExpression":"#k0`...)
+		if t.schema.HasSort() {
+			b = append(b, ",#k1"...)
+		}
+		b = append(b, '"')
+	}
+	b = append(b, `,"ReturnConsumedCapacity":"TOTAL"`...)
+	if s.Segments > 0 {
+		b = strconv.AppendInt(append(b, `,"Segment":`...), int64(s.Segment), 10)
+	}
+	b = append(append(b, `,"TableName":`...), t.quoted...)
+	if s.Segments > 0 {
+		b = strconv.AppendInt(append(b, `,"TotalSegments":`...), int64(s.Segments), 10)
+	}
+	return append(b, '}')
+}
+
+// parsePage finds the items, their keys and the cursor in page.Buf.
+func (t *Table) parsePage(page *item.Page) error {
+	count, found := -1, false
+	err := members(page.Buf, func(s *item.Scanner, i int, name []byte) (next int, err error) {
+		switch string(name) {
+		case "Items":
+			if found {
+				return i, garbled("answer has Items twice")
+			}
+			found = true
+			return t.parseItems(s, i, page)
+		case "Count":
+			var text []byte
+			if text, i, err = s.Number(i); err == nil {
+				count, err = strconv.Atoi(string(text))
+			}
+			return i, err
+		case "LastEvaluatedKey":
+			return t.parseCursor(s, i, page)
+		case "ConsumedCapacity":
+			page.Units, i, err = capacity(s, i)
+			return i, err
+		}
+		return s.Any(i)
+	})
+	switch {
+	case err != nil:
+		return err
+	case !found:
+		return garbled("answer has no Items")
+	case count != len(page.Items):
+		return garbled("answer counts %d items and has %d", count, len(page.Items))
+	}
+	return nil
+}
+
+func (t *Table) parseItems(s *item.Scanner, i int, page *item.Page) (int, error) {
+	return s.Elements(i, func(i int) (int, error) {
+		f, i, err := s.Item(i, t.schema)
+		if err != nil {
+			return i, err
+		}
+		key, err := f.Hash(t.schema)
+		page.Items, page.Keys = append(page.Items, f.Item), append(page.Keys, key)
+		return i, err
+	})
+}
+
+// parseCursor keeps the LastEvaluatedKey in memory of its own: it outlives the page.
+func (t *Table) parseCursor(s *item.Scanner, i int, page *item.Page) (int, error) {
+	if next, err := s.Word(i, "null"); err == nil {
+		return next, nil
+	}
+	f, i, err := s.Item(i, t.schema)
+	if err == nil {
+		page.Next = item.Cursor(f.Item.Clone())
+	}
+	return i, err
+}

@@ -1,0 +1,188 @@
+package item
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"hash/maphash"
+	"math/bits"
+	"strconv"
+)
+
+// A Key is a primary key by value: two keys are equal exactly if DynamoDB says
+// so (1 and 1.0 are one key, S "1" and N 1 are two). It is for maps and
+// comparisons, not for people.
+type Key string
+
+// Key returns the found item's primary key by value.
+func (f Found) Key(schema Schema) (Key, error) {
+	buf, err := appendKeyValue(nil, f.Partition, schema.Partition)
+	if err == nil && schema.HasSort() {
+		buf, err = appendKeyValue(buf, f.Sort, schema.Sort)
+	}
+	return Key(buf), err
+}
+
+// Raw returns the primary key alone as DynamoDB JSON, as a delete wants it.
+func (f Found) Raw(schema Schema) []byte {
+	buf := append([]byte(nil), '{')
+	buf = append(appendQuoted(buf, schema.Partition.Name), ':')
+	buf = append(buf, f.Partition...)
+	if schema.HasSort() {
+		buf = append(buf, ',')
+		buf = append(appendQuoted(buf, schema.Sort.Name), ':')
+		buf = append(buf, f.Sort...)
+	}
+	return append(buf, '}')
+}
+
+func appendQuoted(buf []byte, text string) []byte {
+	quoted, err := json.Marshal(text)
+	if err != nil {
+		panic(err) // a string always marshals
+	}
+	return append(buf, quoted...)
+}
+
+// seed makes key hashes unforgeable and different in every process.
+var seed = maphash.MakeSeed()
+
+// Hash returns a 64-bit hash of the found item's primary key by value. Equal
+// keys have equal hashes; the seed is the process's own.
+func (f Found) Hash(schema Schema) (uint64, error) {
+	h, err := hashKeyValue(f.Partition, schema.Partition)
+	if err != nil || !schema.HasSort() {
+		return h, err
+	}
+	g, err := hashKeyValue(f.Sort, schema.Sort)
+	return bits.RotateLeft64(h, 31)*0x9e3779b97f4a7c15 + g, err
+}
+
+func hashKeyValue(raw []byte, attr Attr) (uint64, error) {
+	// A compact string or binary without escapes is its own canonical form.
+	if attr.Type != Number && compact(raw, attr.Type) {
+		return maphash.Bytes(seed, raw[6:len(raw)-2]), nil
+	}
+	var stack [128]byte
+	text, err := keyText(stack[:0], raw, attr)
+	return maphash.Bytes(seed, text), err
+}
+
+// compact reports whether raw is {"T":"…"} to the byte, with no escape in it.
+func compact(raw []byte, t Type) bool {
+	if len(raw) < 8 || string(raw[:2]) != `{"` || raw[2] != byte(t) || string(raw[3:6]) != `":"` || string(raw[len(raw)-2:]) != `"}` {
+		return false
+	}
+	for _, c := range raw[6 : len(raw)-2] {
+		if c == '\\' {
+			return false
+		}
+	}
+	return true
+}
+
+// keyText appends the canonical text of a key value: a string's own bytes, a
+// binary's base64, a number's canonical decimal.
+func keyText(buf, raw []byte, attr Attr) ([]byte, error) {
+	if compact(raw, attr.Type) {
+		raw = raw[6 : len(raw)-2]
+	} else {
+		var typed map[string]string
+		if err := json.Unmarshal(raw, &typed); err != nil || len(typed) != 1 {
+			return buf, fmt.Errorf("key attribute %q: not a key value", attr.Name)
+		}
+		text, ok := typed[attr.Type.String()]
+		if !ok {
+			return buf, fmt.Errorf("key attribute %q: not of type %s", attr.Name, attr.Type)
+		}
+		raw = []byte(text)
+	}
+	if attr.Type == Number {
+		return AppendDecimal(buf, raw)
+	}
+	return append(buf, raw...), nil
+}
+
+// appendKeyValue appends type, length and canonical text, so that no two
+// different keys run together.
+func appendKeyValue(buf, raw []byte, attr Attr) ([]byte, error) {
+	text, err := keyText(nil, raw, attr)
+	if err != nil {
+		return buf, err
+	}
+	if attr.Type == Binary {
+		if text, err = base64.StdEncoding.DecodeString(string(text)); err != nil {
+			return buf, fmt.Errorf("key attribute %q: %w", attr.Name, err)
+		}
+	}
+	buf = append(buf, byte(attr.Type))
+	buf = binary.AppendUvarint(buf, uint64(len(text)))
+	return append(buf, text...), nil
+}
+
+// unescape resolves the JSON escapes in what stands between two quotes.
+func unescape(text []byte) ([]byte, bool) {
+	var s string
+	if err := json.Unmarshal([]byte(`"`+string(text)+`"`), &s); err != nil {
+		return nil, false
+	}
+	return []byte(s), true
+}
+
+// AppendDecimal appends the canonical form of a decimal number: an optional
+// minus, the significant digits without zeros at either end, E and the exponent
+// of the last digit. Numbers equal by value have one form; zero is "0".
+func AppendDecimal(buf, text []byte) ([]byte, error) {
+	bad := func() ([]byte, error) { return buf, fmt.Errorf("not a number") }
+	i, negative := 0, false
+	if i < len(text) && (text[i] == '-' || text[i] == '+') {
+		negative = text[i] == '-'
+		i++
+	}
+	exponent, point, seen := 0, false, false
+	var stack [64]byte
+	digits := stack[:0]
+	for ; i < len(text); i++ {
+		c := text[i]
+		if c == '.' && !point {
+			point = true
+			continue
+		}
+		if c < '0' || c > '9' {
+			break
+		}
+		seen = true
+		if point {
+			exponent--
+		}
+		if c != '0' || len(digits) > 0 {
+			digits = append(digits, c)
+		}
+	}
+	if !seen {
+		return bad()
+	}
+	if i < len(text) {
+		if text[i] != 'e' && text[i] != 'E' {
+			return bad()
+		}
+		e, err := strconv.Atoi(string(text[i+1:]))
+		if err != nil {
+			return bad()
+		}
+		exponent += e
+	}
+	for len(digits) > 0 && digits[len(digits)-1] == '0' {
+		digits = digits[:len(digits)-1]
+		exponent++
+	}
+	if len(digits) == 0 {
+		return append(buf, '0'), nil
+	}
+	if negative {
+		buf = append(buf, '-')
+	}
+	buf = append(buf, digits...)
+	return strconv.AppendInt(append(buf, 'E'), int64(exponent), 10), nil
+}

@@ -1,0 +1,328 @@
+package item
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"unicode/utf8"
+)
+
+// maxDepth bounds how deeply values may nest. DynamoDB allows 32 levels; what
+// comes from a file is anybody's.
+const maxDepth = 64
+
+// A SyntaxError says what is wrong with a piece of DynamoDB JSON, and where.
+// The text never holds an attribute's value.
+type SyntaxError struct {
+	Offset    int
+	Attribute string // the top-level attribute it lies in, where known
+	Reason    string
+}
+
+func (e *SyntaxError) Error() string {
+	if e.Attribute != "" {
+		return fmt.Sprintf("attribute %q: %s at byte %d", e.Attribute, e.Reason, e.Offset)
+	}
+	return fmt.Sprintf("%s at byte %d", e.Reason, e.Offset)
+}
+
+// A Scanner walks over JSON that must be well formed and, for items, DynamoDB
+// JSON with known type tags, valid UTF-8 and no lone surrogate. It allocates nothing. Make one
+// with [NewScanner] for each body.
+type Scanner struct {
+	b []byte
+	// plain: no byte of the body is a backslash or a control character, so
+	// the next quote ends a string. True of almost every page.
+	plain bool
+}
+
+// NewScanner looks over the whole body once, for what lets it go fast later.
+// It refuses a body that is not UTF-8.
+func NewScanner(body []byte) (Scanner, error) {
+	special, high := survey(body)
+	if high && !utf8.Valid(body) {
+		return Scanner{}, &SyntaxError{Reason: "invalid UTF-8"}
+	}
+	return Scanner{b: body, plain: !special}, nil
+}
+
+// survey reports whether any byte is a backslash or a control character, and
+// whether any is not ASCII, eight bytes at a time.
+func survey(b []byte) (special, high bool) {
+	const (
+		ones  = 0x0101010101010101
+		tops  = 0x8080808080808080
+		limit = 0x2020202020202020
+		slash = 0x5c5c5c5c5c5c5c5c
+	)
+	var controls, slashes, highs uint64
+	for len(b) >= 32 {
+		for i := 0; i < 32; i += 8 {
+			w := binary.LittleEndian.Uint64(b[i : i+8])
+			x := w ^ slash
+			highs |= w
+			controls |= (w - limit) &^ w
+			slashes |= (x - ones) &^ x
+		}
+		b = b[32:]
+	}
+	special = (controls|slashes)&tops != 0
+	high = highs&tops != 0
+	for _, c := range b {
+		special = special || c < 0x20 || c == '\\'
+		high = high || c >= utf8.RuneSelf
+	}
+	return special, high
+}
+
+func (s *Scanner) fail(i int, reason string) error {
+	if i >= len(s.b) {
+		reason, i = "unexpected end", len(s.b)
+	}
+	return &SyntaxError{Offset: i, Reason: reason}
+}
+
+// Space returns the index of the first byte from i on that is not white space.
+func (s *Scanner) Space(i int) int {
+	for i < len(s.b) && s.b[i] <= ' ' && (s.b[i] == ' ' || s.b[i] == '\n' || s.b[i] == '\t' || s.b[i] == '\r') {
+		i++
+	}
+	return i
+}
+
+// Expect passes white space and the byte c.
+func (s *Scanner) Expect(i int, c byte) (int, error) {
+	if i < len(s.b) && s.b[i] == c {
+		return i + 1, nil
+	}
+	i = s.Space(i)
+	if i < len(s.b) && s.b[i] == c {
+		return i + 1, nil
+	}
+	return i, s.fail(i, "expected "+string(rune(c)))
+}
+
+// More is for the end of a member of an object or array that closes with end:
+// it passes a comma (and reports true) or the end (and reports false).
+func (s *Scanner) More(i int, end byte) (int, bool, error) {
+	i = s.Space(i)
+	if i < len(s.b) {
+		switch s.b[i] {
+		case ',':
+			return i + 1, true, nil
+		case end:
+			return i + 1, false, nil
+		}
+	}
+	return i, false, s.fail(i, "expected , or "+string(rune(end)))
+}
+
+// Empty passes the end of an object or array that has no members.
+func (s *Scanner) Empty(i int, end byte) (int, bool) {
+	i = s.Space(i)
+	if i < len(s.b) && s.b[i] == end {
+		return i + 1, true
+	}
+	return i, false
+}
+
+// Text passes a string and returns it as it stands between the quotes, escapes
+// and all.
+func (s *Scanner) Text(i int) (text []byte, next int, err error) {
+	if i, err = s.Expect(i, '"'); err != nil {
+		return nil, i, err
+	}
+	n := bytes.IndexByte(s.b[i:], '"')
+	if n < 0 {
+		return nil, i, s.fail(len(s.b), "")
+	}
+	if s.plain {
+		return s.b[i : i+n], i + n + 1, nil
+	}
+	end, err := s.careful(i)
+	if err != nil {
+		return nil, i, err
+	}
+	return s.b[i:end], end + 1, nil
+}
+
+// careful finds the closing quote of the string whose content begins at i.
+func (s *Scanner) careful(i int) (int, error) {
+	for i < len(s.b) {
+		switch c := s.b[i]; {
+		case c == '"':
+			return i, nil
+		case c < 0x20:
+			return i, s.fail(i, "control character in a string")
+		case c != '\\':
+			i++
+		default:
+			n, err := s.escape(i)
+			if err != nil {
+				return i, err
+			}
+			i += n
+		}
+	}
+	return i, s.fail(i, "")
+}
+
+// escape returns the length of the escape at i, a surrogate pair being one.
+func (s *Scanner) escape(i int) (int, error) {
+	if i+1 >= len(s.b) {
+		return 0, s.fail(len(s.b), "")
+	}
+	if s.b[i+1] != 'u' {
+		if bytes.IndexByte([]byte(`"\/bfnrt`), s.b[i+1]) < 0 {
+			return 0, s.fail(i, "unknown escape")
+		}
+		return 2, nil
+	}
+	r, ok := hex4(s.b, i+2)
+	if !ok {
+		return 0, s.fail(i, "bad \\u escape")
+	}
+	if r < 0xd800 || r > 0xdfff {
+		return 6, nil
+	}
+	if r < 0xdc00 && i+7 < len(s.b) && s.b[i+6] == '\\' && s.b[i+7] == 'u' {
+		if low, ok := hex4(s.b, i+8); ok && low >= 0xdc00 && low <= 0xdfff {
+			return 12, nil
+		}
+	}
+	return 0, s.fail(i, "lone surrogate")
+}
+
+func hex4(b []byte, i int) (rune, bool) {
+	if i+4 > len(b) {
+		return 0, false
+	}
+	var r rune
+	for _, c := range b[i : i+4] {
+		switch {
+		case c >= '0' && c <= '9':
+			r = r<<4 | rune(c-'0')
+		case c >= 'a' && c <= 'f':
+			r = r<<4 | rune(c-'a'+10)
+		case c >= 'A' && c <= 'F':
+			r = r<<4 | rune(c-'A'+10)
+		default:
+			return 0, false
+		}
+	}
+	return r, true
+}
+
+// Members passes an object and calls visit at the value of each member; visit
+// returns where that value ends.
+func (s *Scanner) Members(i int, visit func(i int, name []byte) (int, error)) (int, error) {
+	i, err := s.Expect(i, '{')
+	if err != nil {
+		return i, err
+	}
+	i, empty := s.Empty(i, '}')
+	for more := !empty; more; {
+		var name []byte
+		if name, i, err = s.Text(i); err != nil {
+			return i, err
+		}
+		if i, err = s.Expect(i, ':'); err != nil {
+			return i, err
+		}
+		if i, err = visit(i, name); err != nil {
+			return i, err
+		}
+		if i, more, err = s.More(i, '}'); err != nil {
+			return i, err
+		}
+	}
+	return i, nil
+}
+
+// Elements passes an array and calls visit at each element; visit returns where
+// that element ends.
+func (s *Scanner) Elements(i int, visit func(i int) (int, error)) (int, error) {
+	i, err := s.Expect(i, '[')
+	if err != nil {
+		return i, err
+	}
+	i, empty := s.Empty(i, ']')
+	for more := !empty; more; {
+		if i, err = visit(i); err != nil {
+			return i, err
+		}
+		if i, more, err = s.More(i, ']'); err != nil {
+			return i, err
+		}
+	}
+	return i, nil
+}
+
+// Word passes the literal word.
+func (s *Scanner) Word(i int, word string) (int, error) {
+	i = s.Space(i)
+	if len(s.b)-i >= len(word) && string(s.b[i:i+len(word)]) == word {
+		return i + len(word), nil
+	}
+	return i, s.fail(i, "expected "+word)
+}
+
+// Any passes one JSON value of any shape: a member that we do not know.
+func (s *Scanner) Any(i int) (int, error) { return s.anyAt(i, 0) }
+
+func (s *Scanner) anyAt(i, depth int) (int, error) {
+	i = s.Space(i)
+	if i >= len(s.b) || depth > maxDepth {
+		return i, s.fail(i, "nested too deeply")
+	}
+	switch s.b[i] {
+	case '"':
+		_, i, err := s.Text(i)
+		return i, err
+	case 't':
+		return s.Word(i, "true")
+	case 'f':
+		return s.Word(i, "false")
+	case 'n':
+		return s.Word(i, "null")
+	case '{':
+		return s.Members(i, func(i int, _ []byte) (int, error) { return s.anyAt(i, depth+1) })
+	case '[':
+		return s.Elements(i, func(i int) (int, error) { return s.anyAt(i, depth+1) })
+	}
+	_, i, err := s.Number(i)
+	return i, err
+}
+
+// Number passes a JSON number and returns its text.
+func (s *Scanner) Number(i int) ([]byte, int, error) {
+	i = s.Space(i)
+	start := i
+	digits := func() bool {
+		from := i
+		for i < len(s.b) && s.b[i] >= '0' && s.b[i] <= '9' {
+			i++
+		}
+		return i > from
+	}
+	if i < len(s.b) && s.b[i] == '-' {
+		i++
+	}
+	first := i
+	ok := digits() && (s.b[first] != '0' || i == first+1)
+	if ok && i < len(s.b) && s.b[i] == '.' {
+		i++
+		ok = digits()
+	}
+	if ok && i < len(s.b) && (s.b[i] == 'e' || s.b[i] == 'E') {
+		i++
+		if i < len(s.b) && (s.b[i] == '+' || s.b[i] == '-') {
+			i++
+		}
+		ok = digits()
+	}
+	if !ok {
+		return nil, i, s.fail(i, "expected a JSON value")
+	}
+	return s.b[start:i], i, nil
+}

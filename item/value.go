@@ -1,0 +1,137 @@
+package item
+
+// A Found is one item of a body and the raw values of its key attributes, as
+// `{"S":"a"}`.
+type Found struct {
+	Item      Item
+	Partition []byte
+	Sort      []byte // nil where the schema has none
+}
+
+// Item passes the item that begins at i: an object of attribute names and
+// typed values. It is an error if a key attribute of the schema is missing.
+func (s *Scanner) Item(i int, schema Schema) (Found, int, error) {
+	var f Found
+	i = s.Space(i)
+	start := i
+	i, err := s.Expect(i, '{')
+	if err != nil {
+		return f, i, err
+	}
+	i, empty := s.Empty(i, '}')
+	for more := !empty; more; {
+		var name []byte
+		if name, i, err = s.Text(i); err != nil {
+			return f, i, err
+		}
+		if i, err = s.Expect(i, ':'); err != nil {
+			return f, i, err
+		}
+		from := i
+		if i, err = s.value(i, 0); err != nil {
+			return f, i, inAttribute(err, name)
+		}
+		switch slot := f.slot(s, name, schema); {
+		case slot == nil:
+		case *slot != nil:
+			return f, i, inAttribute(s.fail(from, "key attribute stands twice"), name)
+		default:
+			*slot = s.b[s.Space(from):i]
+		}
+		if i, more, err = s.More(i, '}'); err != nil {
+			return f, i, err
+		}
+	}
+	f.Item = s.b[start:i:i]
+	if f.Partition == nil {
+		return f, i, inAttribute(s.fail(start, "key attribute is missing"), []byte(schema.Partition.Name))
+	}
+	if schema.HasSort() && f.Sort == nil {
+		return f, i, inAttribute(s.fail(start, "key attribute is missing"), []byte(schema.Sort.Name))
+	}
+	return f, i, nil
+}
+
+// slot says where the value of the named attribute belongs, if it is a key.
+func (f *Found) slot(s *Scanner, name []byte, schema Schema) *[]byte {
+	if !s.plain {
+		if plain, ok := unescape(name); ok {
+			name = plain
+		}
+	}
+	switch {
+	case string(name) == schema.Partition.Name:
+		return &f.Partition
+	case schema.HasSort() && string(name) == schema.Sort.Name:
+		return &f.Sort
+	}
+	return nil
+}
+
+func inAttribute(err error, name []byte) error {
+	if e, ok := err.(*SyntaxError); ok && e.Attribute == "" { //nolint:errorlint // made just above, never wrapped
+		e.Attribute = string(name)
+	}
+	return err
+}
+
+// value passes one typed value, `{"S":"a"}`.
+func (s *Scanner) value(i, depth int) (int, error) {
+	i, err := s.Expect(i, '{')
+	if err != nil {
+		return i, err
+	}
+	if depth > maxDepth {
+		return i, s.fail(i, "nested too deeply")
+	}
+	tag, i, err := s.Text(i)
+	if err != nil {
+		return i, err
+	}
+	if i, err = s.Expect(i, ':'); err != nil {
+		return i, err
+	}
+	switch string(tag) {
+	case "S", "N", "B":
+		_, i, err = s.Text(i)
+	case "BOOL":
+		if i = s.Space(i); i < len(s.b) && s.b[i] == 't' {
+			i, err = s.Word(i, "true")
+		} else {
+			i, err = s.Word(i, "false")
+		}
+	case "NULL":
+		i, err = s.Word(i, "true")
+	case "M":
+		i, err = s.Members(i, func(i int, _ []byte) (int, error) { return s.value(i, depth+1) })
+	case "L":
+		i, err = s.Elements(i, func(i int) (int, error) { return s.value(i, depth+1) })
+	case "SS", "NS", "BS":
+		i, err = s.Elements(i, func(i int) (int, error) {
+			_, i, err := s.Text(i)
+			return i, err
+		})
+	default:
+		return i, s.fail(i, "unknown type tag")
+	}
+	if err != nil {
+		return i, err
+	}
+	return s.Expect(i, '}')
+}
+
+// Parse checks that raw is exactly one item and finds its key.
+func Parse(raw []byte, schema Schema) (Found, error) {
+	s, err := NewScanner(raw)
+	if err != nil {
+		return Found{}, err
+	}
+	f, i, err := s.Item(0, schema)
+	if err != nil {
+		return f, err
+	}
+	if i = s.Space(i); i != len(raw) {
+		return f, s.fail(i, "trailing bytes")
+	}
+	return f, nil
+}
