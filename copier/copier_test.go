@@ -123,22 +123,22 @@ func some(n int) (list []int) {
 func TestRunCopiesEverything(t *testing.T) {
 	for _, c := range []struct {
 		name string
-		src  table
+		src  *table
 		opts Options
 	}{
-		{"nothing", table{segments: 1, n: 0, perPage: 10}, Options{}},
-		{"one item", table{segments: 8, n: 1, perPage: 10}, Options{}},
-		{"one segment", table{segments: 1, n: 1000, perPage: 10}, Options{}},
-		{"more segments than readers", table{segments: 64, n: 5000, perPage: 7}, Options{Readers: 3, Workers: 2}},
-		{"one page in memory", table{segments: 4, n: 500, perPage: 3}, Options{Readers: 1, Pages: 1, Workers: 1}},
-		{"as many pages as readers", table{segments: 16, n: 5000, perPage: 3}, Options{Readers: 16, Pages: 1, Workers: 1}},
+		{"nothing", &table{segments: 1, n: 0, perPage: 10}, Options{}},
+		{"one item", &table{segments: 8, n: 1, perPage: 10}, Options{}},
+		{"one segment", &table{segments: 1, n: 1000, perPage: 10}, Options{}},
+		{"more segments than readers", &table{segments: 64, n: 5000, perPage: 7}, Options{Readers: 3, Workers: 2}},
+		{"one page in memory", &table{segments: 4, n: 500, perPage: 3}, Options{Readers: 1, Pages: 1, Workers: 1}},
+		{"as many pages as readers", &table{segments: 16, n: 5000, perPage: 3}, Options{Readers: 16, Pages: 1, Workers: 1}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				stats := new(Stats)
 				c.opts.Stats = stats
 				c.src.latency = time.Millisecond
-				if err := Run(t.Context(), &c.src, &c.src, c.opts); err != nil {
+				if err := Run(t.Context(), c.src, c.src, c.opts); err != nil {
 					t.Fatal(err)
 				}
 				c.src.requireAll(t)

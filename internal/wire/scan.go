@@ -13,6 +13,7 @@ type Scan struct {
 	From              item.Cursor // nil for the beginning
 	Eventual          bool        // eventually consistent, at half the cost
 	KeysOnly          bool        // primary keys instead of items
+	Limit             int         // most items in the page; 0 for as many as fit in 1 MB
 	Attempt           int         // for the log, from 1
 }
 
@@ -50,7 +51,13 @@ func (t *Table) scanBody(s Scan) []byte {
 		if t.schema.HasSort() {
 			b = append(append(b, `,"#k1":`...), quote(t.schema.Sort.Name)...)
 		}
-		b = append(b, `},"ProjectionExpression":"#k0`...)
+		b = append(b, '}')
+	}
+	if s.Limit > 0 {
+		b = strconv.AppendInt(append(b, `,"Limit":`...), int64(s.Limit), 10)
+	}
+	if s.KeysOnly {
+		b = append(b, `,"ProjectionExpression":"#k0`...)
 		if t.schema.HasSort() {
 			b = append(b, ",#k1"...)
 		}

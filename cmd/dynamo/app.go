@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/dynamo-cmdline/dynamo/table"
+)
+
+// run is the program: it returns the exit code.
+func run(ctx context.Context, args []string, s streams) int {
+	err := newApp(s).RunContext(ctx, args)
+	report(s, err, args)
+	return exitCode(err)
+}
+
+func newApp(s streams) *cli.App {
+	cli.VersionFlag = &cli.BoolFlag{Name: "version", Usage: "print the version", DisableDefaultText: true}
+	cli.HelpFlag = &cli.BoolFlag{Name: "help", Aliases: []string{"h"}, Usage: "show help", DisableDefaultText: true}
+	app := &cli.App{
+		Name: "dynamo", Version: version,
+		Usage:           "copy DynamoDB tables between AWS accounts",
+		UsageText:       examples,
+		HideHelpCommand: true,
+		Reader:          s.in, Writer: s.out, ErrWriter: s.err,
+		Commands:                  []*cli.Command{copyCommand(s), completionCommand(s)},
+		OnUsageError:              usageError,
+		ExitErrHandler:            func(*cli.Context, error) {},
+		DisableSliceFlagSeparator: true,
+		EnableBashCompletion:      true,
+		Action: func(c *cli.Context) error {
+			if c.NArg() > 0 {
+				return badUsage("see: dynamo --help", "unknown command %q", c.Args().First())
+			}
+			return cli.ShowAppHelp(c)
+		},
+	}
+	return app
+}
+
+const examples = `dynamo copy --table orders --source prod --target dev
+   dynamo copy --table orders --source prod --target dev --mode merge --dry-run
+   dynamo copy --source prod --target dev             # the tables of dynamo.yaml`
+
+// usageError makes every complaint of the flag library one of ours.
+func usageError(c *cli.Context, err error, _ bool) error {
+	hint := "see: dynamo --help"
+	if c.Command != nil && c.Command.Name != "" && c.Command.Name != "dynamo" {
+		hint = "see: dynamo " + c.Command.Name + " --help"
+	}
+	text := err.Error()
+	if name, ok := strings.CutPrefix(text, "flag provided but not defined: "); ok {
+		text = "unknown flag -" + strings.TrimPrefix(name, "-")
+		if len(name) > 2 {
+			text = "unknown flag --" + strings.TrimLeft(name, "-")
+		}
+	}
+	return badUsage(hint, "%s", text)
+}
+
+func badUsage(hint, format string, args ...any) error {
+	return &table.Error{Kind: table.Usage, Hint: hint, Err: fmt.Errorf(format, args...)}
+}
+
+// noArguments refuses stray arguments, after which the flag library would
+// silently ignore every flag.
+func noArguments(c *cli.Context) error {
+	if c.NArg() == 0 {
+		return nil
+	}
+	hint := "see: dynamo " + c.Command.Name + " --help"
+	if !strings.HasPrefix(c.Args().First(), "-") && !c.IsSet("table") {
+		hint = "did you mean: --table " + c.Args().First()
+	}
+	return badUsage(hint, "unexpected argument %q", c.Args().First())
+}
+
+// noEmptyValues refuses flags that were given an empty value, as a variable
+// that is not set gives them.
+func noEmptyValues(c *cli.Context) error {
+	for _, name := range c.LocalFlagNames() {
+		values := []string{"x"}
+		switch v := c.Value(name).(type) {
+		case string:
+			values = []string{v}
+		case cli.StringSlice:
+			values = v.Value()
+		}
+		for _, v := range values {
+			if strings.TrimSpace(v) == "" {
+				return badUsage("is a variable not set?", "--%s has an empty value", name)
+			}
+		}
+	}
+	return nil
+}
+
+// exitCode turns what a command returned into CLI.md's exit codes.
+func exitCode(err error) int {
+	var signal stopped
+	var known *table.Error
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &signal):
+		if signal.Error() == "terminated" {
+			return 143
+		}
+		return 130
+	case errors.As(err, &known):
+		return int(known.Kind)
+	}
+	return int(table.Failed)
+}
+
+// report tells people what went wrong: the error, then what to do about it.
+func report(s streams, err error, args []string) {
+	if err == nil || errors.As(err, new(told)) {
+		return
+	}
+	prefix, hintPrefix := "error: ", "hint: "
+	if colorful(s.err, args) {
+		prefix, hintPrefix = "\x1b[1;31merror:\x1b[0m ", "\x1b[1mhint:\x1b[0m "
+	}
+	if os.Getenv("GITHUB_ACTIONS") == "true" {
+		say(s.err, "::error::%s\n", annotation(err.Error()))
+	} else {
+		say(s.err, "%s%s\n", prefix, visible(err.Error()))
+	}
+	if hint := hintOf(err); hint != "" {
+		say(s.err, "%s%s\n", hintPrefix, visible(hint))
+	}
+}
+
+// A told is an error that people have been told of already.
+type told struct{ error }
+
+func (t told) Unwrap() error { return t.error }
+
+func hintOf(err error) string {
+	var known *table.Error
+	if errors.As(err, &known) {
+		return known.Hint
+	}
+	return ""
+}
+
+// annotation escapes what GitHub's workflow commands give a meaning to.
+func annotation(text string) string {
+	return strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A").Replace(text)
+}

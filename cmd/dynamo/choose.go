@@ -1,0 +1,132 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/dynamo-cmdline/dynamo/table"
+)
+
+// chooseTables says which tables to copy: --table, else dynamo.yaml, else
+// DYNAMO_TABLE, else whatever a person answers. Globs match tables of the source.
+func chooseTables(ctx context.Context, o copyOptions, conf config, s streams) ([]string, error) {
+	wanted := o.tables
+	if len(wanted) == 0 {
+		wanted = conf.Tables
+	}
+	if len(wanted) == 0 {
+		wanted = strings.FieldsFunc(os.Getenv("DYNAMO_TABLE"), func(c rune) bool { return c == ',' || c == ' ' })
+	}
+	var all []string
+	list := func() (err error) {
+		if all == nil {
+			all, err = table.List(ctx, o.source.profile, o.source.access)
+		}
+		return err
+	}
+	if len(wanted) == 0 {
+		if !isTerminal(s.in) || !isTerminal(s.err) {
+			return nil, badUsage("give --table NAME, or list tables in dynamo.yaml, or set DYNAMO_TABLE", "%w", errNoTables)
+		}
+		if err := list(); err != nil {
+			return nil, err
+		}
+		return askTables(ctx, all, o, s)
+	}
+	var names []string
+	for _, w := range wanted {
+		if !strings.ContainsAny(w, "*?[") {
+			names = append(names, w)
+			continue
+		}
+		if err := list(); err != nil {
+			return nil, err
+		}
+		found := false
+		for _, name := range all {
+			ok, err := path.Match(w, name)
+			if err != nil {
+				return nil, badUsage("", "%q is not a glob", w)
+			}
+			if ok {
+				names, found = append(names, name), true
+			}
+		}
+		if !found {
+			return nil, badUsage("see: aws dynamodb list-tables --profile "+o.source.profile, "no table of the source matches %q", w)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}
+
+// askTables lets a person pick from the source's tables.
+func askTables(ctx context.Context, all []string, o copyOptions, s streams) ([]string, error) {
+	if len(all) == 0 {
+		return nil, badUsage("", "profile %q has no tables here", o.source.profile)
+	}
+	say(s.err, "Tables of %s:\n", o.source.profile)
+	for i, name := range all {
+		say(s.err, "%4d  %s\n", i+1, visible(name))
+	}
+	say(s.err, "Which one? [1-%d, or a name] ", len(all))
+	answer, err := readLine(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	if i, err := strconv.Atoi(answer); err == nil && i >= 1 && i <= len(all) {
+		return []string{all[i-1]}, nil
+	}
+	if slices.Contains(all, answer) {
+		return []string{answer}, nil
+	}
+	return nil, badUsage("", "%q is none of them", answer)
+}
+
+// readLine waits for a line, or for the context's end.
+func readLine(ctx context.Context, s streams) (string, error) {
+	lines := make(chan string, 1) // the reader may outlive the question
+	go func() {
+		line, _ := bufio.NewReader(s.in).ReadString('\n')
+		lines <- strings.TrimSpace(line)
+	}()
+	select {
+	case line := <-lines:
+		return line, nil
+	case <-ctx.Done():
+		say(s.err, "\n")
+		return "", context.Cause(ctx)
+	}
+}
+
+// confirm shows what is about to happen and asks whether to go on.
+func confirm(ctx context.Context, plan table.Plan, o copyOptions, s streams) error {
+	if !o.display.quiet || !o.yes {
+		if !o.display.json {
+			describePlan(s.err, plan)
+		}
+	}
+	if o.yes {
+		return nil
+	}
+	if !isTerminal(s.in) || !isTerminal(s.err) {
+		return &table.Error{Kind: table.Refused, Hint: "look at it with --dry-run, then add --yes", Err: errUnconfirmed}
+	}
+	if o.display.json {
+		describePlan(s.err, plan)
+	}
+	say(s.err, "Go on? [y/N] ")
+	answer, err := readLine(ctx, s)
+	if err != nil {
+		return err
+	}
+	if a := strings.ToLower(answer); a != "y" && a != "yes" {
+		return &table.Error{Kind: table.Refused, Err: errDeclined}
+	}
+	return nil
+}

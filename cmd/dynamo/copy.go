@@ -1,0 +1,200 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/dynamo-cmdline/dynamo/table"
+)
+
+// copyOptions are the flags of copy, and of what every command shares.
+type copyOptions struct {
+	source, target end
+	tables         []string // names and globs; empty for those of the configuration
+	targetTable    string
+	config         string
+	copy           table.CopyOptions
+	yes, dryRun    bool
+	display        display
+}
+
+// An end is how to reach one side.
+type end struct {
+	profile string
+	access  table.Access
+}
+
+func copyCommand(s streams) *cli.Command {
+	return &cli.Command{
+		Name: "copy", Usage: "copy tables from one account to another",
+		UsageText: `dynamo copy --table orders --source prod --target dev
+   dynamo copy --table orders --source prod --target dev --mode merge --no-backup --yes
+   dynamo copy --table orders --source prod --target dev --dry-run
+   dynamo copy --source prod --target dev             # the tables of dynamo.yaml, or of DYNAMO_TABLE`,
+		Description: `Makes the target's items equal to the source's (--mode replace, the default: backs the
+target up, waits until the backup can be relied on, deletes all items of the target, copies), or
+puts every source item over what is there (--mode merge). Shows what it is about to do, and asks.
+
+Exit codes: 0 done, 1 failed, 2 usage or configuration, 5 refused by a guard and nothing changed,
+6 credentials or permission, 7 table missing or of another schema, 130 interrupted, 143 terminated.`,
+		Flags: append([]cli.Flag{
+			&cli.StringSliceFlag{Name: "table", Aliases: []string{"t"}, Usage: "copy `NAME`; repeatable, and a glob like 'orders-*'"},
+			&cli.StringFlag{Name: "source", Aliases: []string{"src"}, Usage: "`PROFILE` to read from"},
+			&cli.StringFlag{Name: "target", Aliases: []string{"tgt"}, Usage: "`PROFILE` to write to"},
+			&cli.StringFlag{Name: "target-table", Usage: "`NAME` of the table in the target, where it is another"},
+			&cli.StringFlag{Name: "mode", Value: string(table.Replace), Usage: "`MODE`: replace or merge"},
+			&cli.BoolFlag{Name: "no-backup", Usage: "do without the AWS backup of the target: nothing to go back to"},
+			&cli.DurationFlag{Name: "backup-settle", Value: time.Minute, Usage: "`AGE` that the backup must have before the first change"},
+			&cli.IntFlag{Name: "segments", Usage: "`N` segments to scan the source in (default: from its size)"},
+			&cli.IntFlag{Name: "workers", Usage: "most batches in flight, `N` (default: 64 a core, at most 256)"},
+			&cli.BoolFlag{Name: "eventual", Usage: "eventually consistent reads: half the read cost"},
+			&cli.BoolFlag{Name: "allow-empty-source", Usage: "believe a source that reads as empty although AWS counts items in it"},
+		}, commonFlags()...),
+		OnUsageError: usageError,
+		Action: func(c *cli.Context) error {
+			o, err := copyFlags(c)
+			if err != nil {
+				return err
+			}
+			return runCopy(c.Context, o, s)
+		},
+	}
+}
+
+// commonFlags are those that every verb with two sides has.
+func commonFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "region", Usage: "`REGION` of both sides, over the profiles' own"},
+		&cli.StringFlag{Name: "source-region", Usage: "`REGION` of the source"},
+		&cli.StringFlag{Name: "target-region", Usage: "`REGION` of the target"},
+		&cli.StringFlag{Name: "endpoint-url", Usage: "`URL` of both sides' endpoint; plain http on this machine only"},
+		&cli.StringFlag{Name: "source-endpoint-url", Usage: "`URL` of the source's endpoint"},
+		&cli.StringFlag{Name: "target-endpoint-url", Usage: "`URL` of the target's endpoint"},
+		&cli.BoolFlag{Name: "yes", Usage: "answer yes to the question; required without a terminal"},
+		&cli.StringFlag{Name: "allow-protected", Usage: "`PROFILE/TABLE` of a protected target that may be written to"},
+		&cli.BoolFlag{Name: "dry-run", Usage: "print the plan, change nothing"},
+		&cli.BoolFlag{Name: "json", Usage: "one JSON object on stdout, JSON log lines on stderr"},
+		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "errors only on stderr"},
+		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "one line a request on stderr, never its content"},
+		&cli.BoolFlag{Name: "no-progress", Usage: "no progress bar, no progress lines"},
+		&cli.BoolFlag{Name: "no-color", Usage: "no colours (also: NO_COLOR)"},
+		&cli.DurationFlag{Name: "max-retry-time", Value: 15 * time.Minute, Usage: "give up after `D` without any progress"},
+		&cli.StringFlag{Name: "config", Usage: "`FILE` instead of dynamo.yaml in the working directory"},
+	}
+}
+
+func copyFlags(c *cli.Context) (copyOptions, error) {
+	var o copyOptions
+	for _, check := range []func(*cli.Context) error{noArguments, noEmptyValues} {
+		if err := check(c); err != nil {
+			return o, err
+		}
+	}
+	o.display = display{json: c.Bool("json"), quiet: c.Bool("quiet"), verbose: c.Bool("verbose"), progress: !c.Bool("no-progress")}
+	o.source, o.target = endFlags(c, "source"), endFlags(c, "target")
+	o.tables, o.targetTable, o.config = c.StringSlice("table"), c.String("target-table"), c.String("config")
+	o.yes, o.dryRun = c.Bool("yes"), c.Bool("dry-run")
+	o.copy = table.CopyOptions{
+		Mode: table.Mode(c.String("mode")), NoBackup: c.Bool("no-backup"), BackupSettle: c.Duration("backup-settle"),
+		Segments: c.Int("segments"), Workers: c.Int("workers"), Eventual: c.Bool("eventual"), Stall: c.Duration("max-retry-time"),
+		AllowProtected: c.String("allow-protected"), AllowEmptySource: c.Bool("allow-empty-source"),
+	}
+	for _, name := range []string{"source", "target"} {
+		if c.String(name) == "" {
+			return o, badUsage("see: dynamo copy --help", "--%s PROFILE is missing", name)
+		}
+	}
+	for _, name := range []string{"max-retry-time", "backup-settle"} {
+		if c.Duration(name) < 0 || name == "max-retry-time" && c.Duration(name) == 0 {
+			return o, badUsage("", "--%s %s: want more than nothing", name, c.Duration(name))
+		}
+	}
+	for _, name := range []string{"segments", "workers"} {
+		if c.IsSet(name) && c.Int(name) < 1 {
+			return o, badUsage("", "--%s %d: want 1 or more", name, c.Int(name))
+		}
+	}
+	if c.IsSet("backup-settle") && c.Duration("backup-settle") == 0 {
+		o.copy.BackupSettle = time.Nanosecond // as good as no wait; zero means the default
+	}
+	return o, nil
+}
+
+// endFlags reads --SIDE, --SIDE-region and --SIDE-endpoint-url; what is given
+// for both sides holds where the side's own is not.
+func endFlags(c *cli.Context, side string) end {
+	first := func(names ...string) string {
+		for _, name := range names {
+			if c.String(name) != "" {
+				return c.String(name)
+			}
+		}
+		return ""
+	}
+	return end{c.String(side), table.Access{
+		Region: first(side+"-region", "region"), Endpoint: first(side+"-endpoint-url", "endpoint-url"), Version: version,
+	}}
+}
+
+// runCopy copies each table. One that fails does not stop the others; a signal does.
+func runCopy(ctx context.Context, o copyOptions, s streams) error {
+	conf, err := readConfig(o.config)
+	if err != nil {
+		return err
+	}
+	o.copy.Protected = table.Guard(conf.Protected)
+	log := o.display.logger(s)
+	o.source.access.Log, o.target.access.Log = log, log
+	names, err := chooseTables(ctx, o, conf, s)
+	if err != nil {
+		return o.display.failed(s, err)
+	}
+	if o.targetTable != "" && len(names) > 1 {
+		return badUsage("", "--target-table names one table, and %d are to be copied", len(names))
+	}
+	var results []result
+	for _, name := range names {
+		r := copyOne(ctx, o, name, log, s)
+		results = append(results, r)
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return o.display.results(s, "copy", results)
+}
+
+// copyOne copies one table and says what came of it.
+func copyOne(ctx context.Context, o copyOptions, name string, log *slog.Logger, s streams) result {
+	r := result{name: name}
+	targetName := name
+	if o.targetTable != "" {
+		targetName = o.targetTable
+	}
+	source, err := table.Open(ctx, o.source.profile, name, o.source.access)
+	if err != nil {
+		return r.with(err)
+	}
+	target, err := table.Open(ctx, o.target.profile, targetName, o.target.access)
+	if err != nil {
+		return r.with(err)
+	}
+	if o.dryRun {
+		plan, err := source.PlanCopy(ctx, target, o.copy)
+		r.plan = &plan
+		return r.with(err)
+	}
+	show := newProgress(s, o.display, log)
+	defer show.stop()
+	o.copy.Confirm = func(plan table.Plan) error { return confirm(ctx, plan, o, s) }
+	o.copy.Watch = show.phase
+	summary, err := source.Copy(ctx, target, o.copy)
+	show.stop()
+	r.summary = &summary
+	return r.with(err)
+}
+
+var errNoTables = errors.New("no table is named")

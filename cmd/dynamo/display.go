@@ -1,0 +1,265 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/dynamo-cmdline/dynamo/table"
+)
+
+var (
+	errUnconfirmed = errors.New("not confirmed: there is no terminal to ask on, and no --yes; nothing was changed")
+	errDeclined    = errors.New("not confirmed; nothing was changed")
+)
+
+// A display says how a command tells what it does.
+type display struct{ json, quiet, verbose, progress bool }
+
+// logger writes to stderr what is not the result: JSON lines with --json, else
+// plain ones.
+func (d display) logger(s streams) *slog.Logger {
+	level := slog.LevelInfo
+	switch {
+	case d.verbose:
+		level = slog.LevelDebug
+	case d.quiet:
+		level = slog.LevelError
+	}
+	options := &slog.HandlerOptions{Level: level}
+	if d.json {
+		return slog.New(slog.NewJSONHandler(s.err, options))
+	}
+	return slog.New(slog.NewTextHandler(s.err, options))
+}
+
+// A result is what came of one table.
+type result struct {
+	name    string
+	summary *table.Summary
+	plan    *table.Plan
+	err     error
+}
+
+func (r result) with(err error) result { r.err = err; return r }
+
+// failure is an error in the summary.
+type failure struct {
+	Code    int    `json:"code"`
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
+}
+
+func failureOf(err error) *failure {
+	if err == nil {
+		return nil
+	}
+	return &failure{exitCode(err), err.Error(), hintOf(err)}
+}
+
+// object is the result as CLI.md's JSON.
+func (r result) object(command string) any {
+	switch {
+	case r.plan != nil && r.err == nil:
+		return struct {
+			*table.Plan
+			DryRun bool `json:"dry_run"`
+		}{r.plan, true}
+	case r.summary != nil && r.summary.Source.Account != "" && r.summary.Target.Account != "":
+		return struct {
+			*table.Summary
+			Error *failure `json:"error,omitempty"`
+		}{r.summary, failureOf(r.err)}
+	}
+	return struct {
+		Command string   `json:"command"`
+		Table   string   `json:"table,omitempty"`
+		Error   *failure `json:"error,omitempty"`
+	}{command, r.name, failureOf(r.err)}
+}
+
+// results prints what came of all tables and returns the worst error.
+func (d display) results(s streams, command string, list []result) error {
+	var worst error
+	failed := 0
+	for _, r := range list {
+		if r.err == nil {
+			continue
+		}
+		failed++
+		if worst == nil || exitCode(r.err) > exitCode(worst) {
+			worst = r.err
+		}
+	}
+	if d.json {
+		var out any = list[0].object(command)
+		if len(list) > 1 {
+			objects := make([]any, len(list))
+			for i, r := range list {
+				objects[i] = r.object(command)
+			}
+			out = struct {
+				Command string `json:"command"`
+				Tables  []any  `json:"tables"`
+				Failed  int    `json:"failed"`
+			}{command, objects, failed}
+		}
+		if err := json.NewEncoder(s.out).Encode(out); err != nil && worst == nil {
+			return fmt.Errorf("write the result: %w", err)
+		}
+	} else {
+		for _, r := range list {
+			if err := r.print(s.out); err != nil && worst == nil {
+				return fmt.Errorf("write the result: %w", err)
+			}
+		}
+	}
+	if err := stepSummary(command, list); err != nil {
+		say(s.err, "warning: %v\n", err)
+	}
+	if len(list) == 1 {
+		return worst
+	}
+	for _, r := range list {
+		if r.err != nil {
+			report(s, fmt.Errorf("table %s: %w", r.name, r.err), os.Args)
+		}
+	}
+	if worst == nil {
+		return nil
+	}
+	return told{worst}
+}
+
+// failed is for an error before any table was touched.
+func (d display) failed(s streams, err error) error {
+	if d.json {
+		_ = json.NewEncoder(s.out).Encode(result{err: err}.object("copy"))
+	}
+	return err
+}
+
+// rows are a summary's lines, for the terminal and for the job's page.
+func rows(m *table.Summary) [][2]string {
+	list := [][2]string{
+		{"source", m.Source.String()}, {"target", m.Target.String()},
+		{"read", count(m.Read)}, {"written", count(m.Written)},
+	}
+	add := func(name string, n int64) {
+		if n != 0 {
+			list = append(list, [2]string{name, count(n)})
+		}
+	}
+	add("deleted before", m.Deleted)
+	add("skipped", m.Skipped)
+	add("rejected", m.Rejected)
+	add("throttled", m.Throttled)
+	add("retried", m.Retried)
+	list = append(list,
+		[2]string{"units", fmt.Sprintf("%s read, %s written", count(int64(m.ReadUnits)), count(int64(m.WriteUnits)))},
+		[2]string{"time", fmt.Sprintf("%.1f s, %s items/s, %s", m.Seconds, count(int64(float64(m.Written)/max(m.Seconds, 1e-9))), size(m.Bytes))})
+	if m.Backup != "" {
+		list = append(list, [2]string{"backup", m.Backup})
+	}
+	return list
+}
+
+func (r result) print(w io.Writer) error {
+	if r.plan != nil && r.err == nil {
+		describePlan(w, *r.plan)
+		say(w, "Dry run: nothing was changed.\n")
+		return nil
+	}
+	if r.summary == nil || r.summary.Read+r.summary.Deleted == 0 && r.err != nil {
+		return nil
+	}
+	tab := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	title := "copied"
+	if r.err != nil {
+		title = "not finished"
+	}
+	say(tab, "%s\t%s (%s)\n", title, visible(r.name), r.summary.Mode)
+	for _, row := range rows(r.summary) {
+		say(tab, "%s\t%s\n", row[0], visible(row[1]))
+	}
+	return tab.Flush()
+}
+
+// stepSummary appends the results to the page that GitHub Actions shows for a job.
+func stepSummary(command string, list []result) error {
+	path := os.Getenv("GITHUB_STEP_SUMMARY")
+	if os.Getenv("GITHUB_ACTIONS") != "true" || path == "" {
+		return nil
+	}
+	var b strings.Builder
+	cell := strings.NewReplacer("|", `\|`, "\n", " ", "<", "&lt;").Replace
+	for _, r := range list {
+		fmt.Fprintf(&b, "### dynamo %s: %s\n\n| | |\n|---|---|\n", command, cell(r.name))
+		if r.summary != nil {
+			for _, row := range rows(r.summary) {
+				fmt.Fprintf(&b, "| %s | %s |\n", row[0], cell(visible(row[1])))
+			}
+		}
+		if r.err != nil {
+			fmt.Fprintf(&b, "| **error** | %s |\n", cell(visible(r.err.Error())))
+		}
+		b.WriteString("\n")
+	}
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("append to the job summary: %w", err)
+	}
+	_, err = f.WriteString(b.String())
+	return errors.Join(err, f.Close())
+}
+
+// describePlan shows what a copy is about to do.
+func describePlan(w io.Writer, p table.Plan) {
+	tab := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	say(tab, "source\t%s\n", visible(p.Source.String()))
+	say(tab, "\tabout %s items, %s\n", count(p.SourceItems), size(p.SourceBytes))
+	say(tab, "target\t%s\n", visible(p.Target.String()))
+	say(tab, "\tabout %s items, %s\n", count(p.TargetItems), size(p.TargetBytes))
+	switch {
+	case p.Deletes:
+		say(tab, "mode\treplace: ALL items of the target are deleted, then the source's are put\n")
+	default:
+		say(tab, "mode\tmerge: the source's items are put over the target's, nothing is deleted\n")
+	}
+	if p.Backup {
+		say(tab, "undo\tan AWS backup of the target is made first, and waited for\n")
+	} else {
+		say(tab, "undo\tNO backup: what is overwritten or deleted is gone\n")
+	}
+	for _, warning := range p.Warnings {
+		say(tab, "note\t%s\n", visible(warning))
+	}
+	_ = tab.Flush()
+}
+
+// count writes a number with its thousands apart.
+func count(n int64) string {
+	text := fmt.Sprint(n)
+	for i := len(text) - 3; i > 0 && text[i-1] != '-'; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
+}
+
+// size writes bytes as people read them.
+func size(n int64) string {
+	for _, u := range []struct {
+		unit int64
+		name string
+	}{{1e12, "TB"}, {1e9, "GB"}, {1e6, "MB"}, {1e3, "kB"}} {
+		if n >= u.unit {
+			return fmt.Sprintf("%.1f %s", float64(n)/float64(u.unit), u.name)
+		}
+	}
+	return fmt.Sprintf("%d bytes", n)
+}

@@ -1,0 +1,60 @@
+// Command dynamo copies DynamoDB tables between AWS accounts.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// version is set by the build.
+var version = "dev"
+
+func main() {
+	ctx, stop := interruptible()
+	code := run(ctx, os.Args, streams{os.Stdin, os.Stdout, os.Stderr})
+	stop()
+	os.Exit(code)
+}
+
+// streams are the command's ends to the world. They are files, because what is
+// done depends on whether they are terminals.
+type streams struct {
+	in       *os.File
+	out, err *os.File
+}
+
+// A stopped is the cause of a context that a signal ended.
+type stopped struct{ signal os.Signal }
+
+func (s stopped) Error() string {
+	if s.signal == syscall.SIGTERM {
+		return "terminated"
+	}
+	return "interrupted"
+}
+
+// interruptible returns a context that ends with the first SIGINT or SIGTERM.
+// The second one ends the program at once.
+func interruptible() (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 2) // the second may come while the first is handled
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	// A reader that goes away must not end a copy in the middle.
+	signal.Ignore(syscall.SIGPIPE)
+	go func() {
+		first := <-signals
+		cancel(stopped{first})
+		second := <-signals
+		os.Exit(exitCode(stopped{second}))
+	}()
+	return ctx, func() { signal.Stop(signals); cancel(nil) }
+}
+
+// say writes a line for people; an end of the world that has gone is no error.
+func say(w io.Writer, format string, args ...any) {
+	_, _ = fmt.Fprintf(w, format, args...)
+}

@@ -1,0 +1,187 @@
+package table
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/dynamo-cmdline/dynamo/item"
+)
+
+// A Description is what AWS says about a table.
+type Description struct {
+	Profile string `json:"profile,omitempty"`
+	Account string `json:"account"` // from the table's ARN
+	Region  string `json:"region"`  // from the table's ARN
+	Table   string `json:"table"`
+
+	ID       string      `json:"-"` // TableId: the same table has the same one, however it is reached
+	ARN      string      `json:"-"`
+	Endpoint string      `json:"-"` // where it is not AWS's own
+	Status   string      `json:"-"`
+	Schema   item.Schema `json:"-"`
+	Indexes  []Index     `json:"-"`
+	Items    int64       `json:"-"` // as AWS last counted, up to six hours ago
+	Bytes    int64       `json:"-"` // as AWS last counted
+
+	// ReadCapacity and WriteCapacity are units per second: the provisioned
+	// capacity, or the most that an on-demand table is allowed. 0 means no limit is known.
+	ReadCapacity  float64 `json:"-"`
+	WriteCapacity float64 `json:"-"`
+
+	OnDemand          bool   `json:"-"`
+	DeletionProtected bool   `json:"-"`
+	Stream            string `json:"-"` // view type of an enabled stream; empty for none
+	Replicas          int    `json:"-"` // of a global table
+}
+
+// An Index is a secondary index.
+type Index struct {
+	Name   string
+	Schema item.Schema
+	Local  bool
+}
+
+// Describe asks AWS about the table. The errors are an [*Error]: [Mismatch]
+// where it does not exist, [Denied], or [Failed].
+func (t *Table) Describe(ctx context.Context) (Description, error) {
+	out, err := t.client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: aws.String(t.name)})
+	if err != nil {
+		return Description{}, t.controlError("describe", err)
+	}
+	if out.Table == nil || out.Table.TableArn == nil {
+		return Description{}, mismatch("", "describe %q with %s: the answer describes no table", t.name, t.side())
+	}
+	return t.description(out.Table)
+}
+
+func (t *Table) description(d *types.TableDescription) (Description, error) {
+	where, err := arn.Parse(*d.TableArn)
+	if err != nil {
+		return Description{}, mismatch("", "describe %q with %s: the table's ARN %q cannot be read", t.name, t.side(), *d.TableArn)
+	}
+	kinds := make(map[string]item.Type)
+	for _, a := range d.AttributeDefinitions {
+		kinds[aws.ToString(a.AttributeName)] = item.Type(a.AttributeType[0])
+	}
+	out := Description{
+		Profile: t.profile, Account: where.AccountID, Region: where.Region, Table: aws.ToString(d.TableName),
+		ID: aws.ToString(d.TableId), ARN: *d.TableArn, Endpoint: t.endpoint(), Status: string(d.TableStatus),
+		Schema: schemaOf(d.KeySchema, kinds),
+		Items:  aws.ToInt64(d.ItemCount), Bytes: aws.ToInt64(d.TableSizeBytes),
+		OnDemand:          d.BillingModeSummary != nil && d.BillingModeSummary.BillingMode == types.BillingModePayPerRequest,
+		DeletionProtected: aws.ToBool(d.DeletionProtectionEnabled), Replicas: len(d.Replicas),
+	}
+	if out.Schema.Partition.Name == "" {
+		return out, mismatch("", "describe %q with %s: the answer has no key schema", t.name, t.side())
+	}
+	if s := d.StreamSpecification; s != nil && aws.ToBool(s.StreamEnabled) {
+		out.Stream = string(s.StreamViewType)
+	}
+	for _, g := range d.GlobalSecondaryIndexes {
+		out.Indexes = append(out.Indexes, Index{Name: aws.ToString(g.IndexName), Schema: schemaOf(g.KeySchema, kinds)})
+	}
+	for _, l := range d.LocalSecondaryIndexes {
+		out.Indexes = append(out.Indexes, Index{Name: aws.ToString(l.IndexName), Schema: schemaOf(l.KeySchema, kinds), Local: true})
+	}
+	out.ReadCapacity, out.WriteCapacity = capacityOf(d, out.OnDemand)
+	return out, nil
+}
+
+func schemaOf(keys []types.KeySchemaElement, kinds map[string]item.Type) item.Schema {
+	var s item.Schema
+	for _, k := range keys {
+		attr := item.Attr{Name: aws.ToString(k.AttributeName), Type: kinds[aws.ToString(k.AttributeName)]}
+		if k.KeyType == types.KeyTypeHash {
+			s.Partition = attr
+		} else {
+			s.Sort = attr
+		}
+	}
+	return s
+}
+
+func capacityOf(d *types.TableDescription, onDemand bool) (read, write float64) {
+	if !onDemand {
+		if p := d.ProvisionedThroughput; p != nil {
+			return float64(aws.ToInt64(p.ReadCapacityUnits)), float64(aws.ToInt64(p.WriteCapacityUnits))
+		}
+		return 0, 0
+	}
+	if o := d.OnDemandThroughput; o != nil { // -1 means that there is no maximum
+		return float64(max(0, aws.ToInt64(o.MaxReadRequestUnits))), float64(max(0, aws.ToInt64(o.MaxWriteRequestUnits)))
+	}
+	return 0, 0
+}
+
+// String names the table in full, as the question and the plan show it.
+func (d Description) String() string {
+	text := fmt.Sprintf("%s in account %s, %s", d.Table, d.Account, d.Region)
+	if d.Profile != "" {
+		text += ", profile " + d.Profile
+	}
+	if d.Endpoint != "" {
+		text += ", at " + strings.TrimSuffix(d.Endpoint, "/")
+	}
+	return text
+}
+
+// readyLimit is how long to wait for a table that is being made or changed.
+const readyLimit = 10 * time.Minute
+
+// ready waits until items can be read and written, and describes the table.
+func (t *Table) ready(ctx context.Context) (Description, error) {
+	began := time.Now()
+	for {
+		d, err := t.Describe(ctx)
+		if err != nil {
+			return d, err
+		}
+		switch types.TableStatus(d.Status) {
+		case types.TableStatusActive, types.TableStatusUpdating: // an update leaves the data usable
+			return d, nil
+		case types.TableStatusCreating:
+		default:
+			return d, mismatch("", "table %s is %s", d, d.Status)
+		}
+		if time.Since(began) > readyLimit {
+			return d, mismatch("", "table %s is still %s after %s", d, d.Status, readyLimit)
+		}
+		t.log.InfoContext(ctx, "waiting for the table", "table", d.Table, "status", d.Status)
+		if err := pause(ctx, 2*time.Second); err != nil {
+			return d, err
+		}
+	}
+}
+
+// same checks that the table is still the one that was described.
+func (t *Table) same(ctx context.Context, before Description) error {
+	now, err := t.ready(ctx)
+	if err != nil {
+		return err
+	}
+	if now.ID != before.ID {
+		return mismatch("", "table %s was replaced by another of the same name while this ran", now)
+	}
+	return nil
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+var errUnidentified = errors.New("the answer has no TableId")

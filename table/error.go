@@ -1,0 +1,147 @@
+package table
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/smithy-go"
+
+	"github.com/dynamo-cmdline/dynamo/copier"
+)
+
+// A Kind says what sort of thing went wrong. Its number is the exit code of
+// the dynamo command.
+type Kind int
+
+// The kinds of error.
+const (
+	Failed   Kind = 1 // anything else
+	Usage    Kind = 2 // arguments or configuration
+	Refused  Kind = 5 // a guard said no, and nothing was changed
+	Denied   Kind = 6 // credentials or permission
+	Mismatch Kind = 7 // the table is missing, in no state for this, or of another schema
+)
+
+// An Error is what the functions of this package return. Hint says what to do
+// about it, and may be empty.
+type Error struct {
+	Kind Kind
+	Hint string
+	Err  error
+}
+
+func (e *Error) Error() string { return e.Err.Error() }
+func (e *Error) Unwrap() error { return e.Err }
+
+func usage(hint, format string, args ...any) error {
+	return &Error{Usage, hint, fmt.Errorf(format, args...)}
+}
+
+func refused(hint, format string, args ...any) error {
+	return &Error{Refused, hint, fmt.Errorf(format, args...)}
+}
+
+func mismatch(hint, format string, args ...any) error {
+	return &Error{Mismatch, hint, fmt.Errorf(format, args...)}
+}
+
+// loginHint says how to get valid credentials for the table's profile.
+func (t *Table) loginHint() string {
+	if t.profile == "" {
+		return "see: aws sts get-caller-identity"
+	}
+	return "log in again: aws sso login --profile " + t.profile
+}
+
+// controlError explains an error of the typed client, while doing what.
+func (t *Table) controlError(doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	e := &Error{Kind: Failed, Err: fmt.Errorf("%s %q with %s: %w", doing, t.name, t.side(), brief(err))}
+	var missing *types.ResourceNotFoundException
+	var api smithy.APIError
+	var dns *net.DNSError
+	var dial *net.OpError
+	switch {
+	case errors.Is(err, context.Canceled):
+		return err
+	case errors.As(err, &missing):
+		e.Kind = Mismatch
+		e.Err = fmt.Errorf("table %q does not exist in %s with %s", t.name, t.region, t.side())
+		e.Hint = "see: aws dynamodb list-tables --region " + t.region
+		if t.profile != "" {
+			e.Hint += " --profile " + t.profile
+		}
+	case errors.As(err, &api):
+		switch api.ErrorCode() {
+		case "AccessDeniedException", "AccessDenied", "OptInRequired", "MissingAuthenticationTokenException":
+			e.Kind = Denied
+		case "UnrecognizedClientException", "InvalidClientTokenId", "ExpiredTokenException", "ExpiredToken", "RequestExpired",
+			"InvalidSignatureException", "SignatureDoesNotMatch", "IncompleteSignatureException", "UnauthorizedException", "InvalidGrantException":
+			e.Kind, e.Hint = Denied, t.loginHint()
+		}
+	case errors.As(err, &dns), errors.As(err, &dial):
+		e.Hint = "is the endpoint right, and the network up? " + t.endpoint()
+	case credentialsFailed(err):
+		e.Kind, e.Hint = Denied, t.loginHint()
+	}
+	return e
+}
+
+// credentialsFailed reports whether the request was never signed, because the
+// profile gave no credentials.
+func credentialsFailed(err error) bool {
+	var op *smithy.OperationError
+	var signing interface{ HTTPStatusCode() int }
+	return errors.As(err, &op) && !errors.As(err, &signing) && !errors.Is(err, context.DeadlineExceeded)
+}
+
+// brief drops the layers that the typed client wraps around the news.
+func brief(err error) error {
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		return fmt.Errorf("%s: %s", api.ErrorCode(), api.ErrorMessage())
+	}
+	var op *smithy.OperationError
+	if errors.As(err, &op) {
+		return op.Err
+	}
+	return err
+}
+
+// runError explains an error of the engine.
+func runError(err error, source, target *Table) error {
+	fault := (*copier.Fault)(nil)
+	if !errors.As(err, &fault) {
+		return err
+	}
+	side := source
+	if fault.Side == targetSide {
+		side = target
+	}
+	e := &Error{Kind: Failed, Err: fmt.Errorf("%s: %w", side.side(), err)}
+	switch fault.Class {
+	case copier.Credentials, copier.Stale:
+		e.Kind, e.Hint = Denied, side.loginHint()
+	case copier.Denied:
+		e.Kind = Denied
+	case copier.State:
+		e.Kind = Mismatch
+	}
+	return e
+}
+
+func deref[T any](p *T) T {
+	if p == nil {
+		var zero T
+		return zero
+	}
+	return *p
+}
+
+func (t *Table) endpoint() string { return aws.ToString(t.client.Options().BaseEndpoint) }

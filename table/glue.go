@@ -1,0 +1,115 @@
+package table
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/dynamo-cmdline/dynamo/copier"
+	"github.com/dynamo-cmdline/dynamo/internal/wire"
+	"github.com/dynamo-cmdline/dynamo/item"
+)
+
+// This file is the one place where AWS and the engine meet.
+
+const (
+	sourceSide = "source"
+	targetSide = "target"
+)
+
+type scanOptions struct {
+	segments int // 0 for one scan without segments
+	eventual bool
+	keysOnly bool
+	limit    int
+	side     string
+}
+
+func (t *Table) plane(d Description) *wire.Table {
+	return wire.New(t.client, t.name, d.Schema, wire.Settings{Log: t.log, UserAgent: t.agent})
+}
+
+// reader makes a source of the table.
+func (t *Table) reader(d Description, o scanOptions) *reader {
+	if o.side == "" {
+		o.side = sourceSide
+	}
+	return &reader{t.plane(d), o}
+}
+
+type reader struct {
+	table *wire.Table
+	scanOptions
+}
+
+func (r *reader) Segments() int { return max(1, r.segments) }
+
+func (r *reader) Read(ctx context.Context, segment int, from item.Cursor, attempt int, page *item.Page) error {
+	return fault(r.side, r.table.Scan(ctx, wire.Scan{
+		Segment: segment, Segments: r.segments, From: from,
+		Eventual: r.eventual, KeysOnly: r.keysOnly, Limit: r.limit, Attempt: attempt,
+	}, page))
+}
+
+// writer makes a sink of the table.
+func (t *Table) writer(d Description) *writer { return &writer{table: t.plane(d)} }
+
+type writer struct {
+	table   *wire.Table
+	scratch sync.Pool
+}
+
+func (w *writer) Write(ctx context.Context, batch []item.Write, attempt int) (copier.Result, error) {
+	mem, ok := w.scratch.Get().(*wire.Scratch)
+	if !ok {
+		mem = new(wire.Scratch)
+	}
+	defer w.scratch.Put(mem)
+	done, err := w.table.BatchWrite(ctx, batch, attempt, mem)
+	if err != nil {
+		return copier.Result{}, fault(targetSide, err)
+	}
+	return copier.Result{Unprocessed: done.Unprocessed, Units: done.Units, Throttled: reasons(done.Throttled)}, nil
+}
+
+func reasons(list []wire.Reason) []copier.Reason {
+	var out []copier.Reason
+	for _, r := range list {
+		out = append(out, copier.Reason(r))
+	}
+	return out
+}
+
+var classes = map[wire.Kind]copier.Class{
+	wire.Fatal: copier.Fatal, wire.Throttled: copier.Throttled, wire.Transient: copier.Transient,
+	wire.Stale: copier.Stale, wire.Credentials: copier.Credentials, wire.Denied: copier.Denied,
+	wire.State: copier.State, wire.Invalid: copier.Invalid, wire.TooLarge: copier.TooLarge,
+}
+
+// fault says an error of the wire in the engine's words.
+func fault(side string, err error) error {
+	e := (*wire.Error)(nil)
+	if !errors.As(err, &e) {
+		return err
+	}
+	return &copier.Fault{
+		Class: classes[e.Kind], Side: side, Garbled: e.Garbled, Late: e.Ambiguous && e.Status == 0,
+		Reasons: reasons(e.Reasons), Err: err,
+	}
+}
+
+// retried makes a single call outside of a run, with a few attempts.
+func retried(ctx context.Context, call func(attempt int) error) error {
+	for attempt := 1; ; attempt++ {
+		err := call(attempt)
+		f := (*copier.Fault)(nil)
+		again := errors.As(err, &f) && (f.Class == copier.Throttled || f.Class == copier.Transient || f.Class == copier.Stale)
+		if !again || attempt == 8 {
+			return err
+		}
+		if err := pause(ctx, min(5*time.Second, 50*time.Millisecond<<attempt)); err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,224 @@
+package table
+
+import (
+	"context"
+	"fmt"
+	"math/bits"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/dynamo-cmdline/dynamo/item"
+)
+
+// A Plan is what a copy would do, or is about to do.
+type Plan struct {
+	Command string      `json:"command"`
+	Mode    Mode        `json:"mode"`
+	Source  Description `json:"source"`
+	Target  Description `json:"target"`
+
+	SourceItems int64 `json:"source_items"` // as AWS last counted
+	SourceBytes int64 `json:"source_bytes"`
+	TargetItems int64 `json:"target_items"` // what the copy deletes or may overwrite
+	TargetBytes int64 `json:"target_bytes"`
+
+	Backup   bool     `json:"backup"`  // of the target, before anything is changed
+	Deletes  bool     `json:"deletes"` // all items of the target, before the copy
+	Segments int      `json:"segments"`
+	Readers  int      `json:"readers"`
+	Workers  int      `json:"workers"`
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// A Guard lists what must not be written to without being named. See
+// [CopyOptions].
+type Guard struct {
+	Accounts []string // account ids
+	Profiles []string
+	Tables   []string
+}
+
+// alarming are the words that protect a profile or table that has one in its name.
+var alarming = []string{"prod", "production", "live"}
+
+// protects says why the table is protected, or "".
+func (g Guard) protects(d Description) string {
+	switch {
+	case slices.Contains(g.Accounts, d.Account):
+		return "account " + d.Account + " is listed as protected"
+	case slices.Contains(g.Profiles, d.Profile):
+		return fmt.Sprintf("profile %q is listed as protected", d.Profile)
+	case slices.Contains(g.Tables, d.Table):
+		return fmt.Sprintf("table %q is listed as protected", d.Table)
+	case d.DeletionProtected:
+		return fmt.Sprintf("table %q has deletion protection on", d.Table)
+	}
+	for _, name := range []string{d.Profile, d.Table} {
+		for _, word := range words(name) {
+			if slices.Contains(alarming, strings.ToLower(word)) {
+				return fmt.Sprintf("%q has the word %q in its name", name, word)
+			}
+		}
+	}
+	return ""
+}
+
+// words splits a name at everything that is no letter or digit, and where
+// camel case begins a word.
+func words(name string) []string {
+	var list []string
+	var word []rune
+	end := func() {
+		if len(word) > 0 {
+			list = append(list, string(word))
+		}
+		word = nil
+	}
+	lower := func(c rune) bool { return c >= 'a' && c <= 'z' }
+	upper := func(c rune) bool { return c >= 'A' && c <= 'Z' }
+	for _, c := range name {
+		if !lower(c) && !upper(c) && (c < '0' || c > '9') {
+			end()
+			continue
+		}
+		if upper(c) && len(word) > 0 && lower(word[len(word)-1]) {
+			end()
+		}
+		word = append(word, c)
+	}
+	end()
+	return list
+}
+
+// PlanCopy looks at both tables and says what Copy would do. It changes
+// nothing. The errors are those by which Copy would refuse: an [*Error] of kind [Usage],
+// [Refused], [Denied] or [Mismatch].
+func (t *Table) PlanCopy(ctx context.Context, target *Table, o CopyOptions) (Plan, error) {
+	o = o.defaults()
+	p := Plan{Command: "copy", Mode: o.Mode}
+	if err := o.check(); err != nil {
+		return p, err
+	}
+	var err error
+	if p.Source, err = t.ready(ctx); err != nil {
+		return p, err
+	}
+	if p.Target, err = target.ready(ctx); err != nil {
+		return p, err
+	}
+	if err := p.guard(o); err != nil {
+		return p, err
+	}
+	p.SourceItems, p.SourceBytes = p.Source.Items, p.Source.Bytes
+	p.TargetItems, p.TargetBytes = p.Target.Items, p.Target.Bytes
+	p.Backup, p.Deletes = !o.NoBackup, o.Mode == Replace
+	p.Readers, p.Workers = readers(p.Target), o.Workers
+	if p.Workers == 0 {
+		p.Workers = min(256, 64*runtime.GOMAXPROCS(0))
+	}
+	p.Readers = min(p.Readers, max(2, p.Workers))
+	p.Segments = o.Segments
+	if p.Segments == 0 {
+		p.Segments = segments(p.Source, p.Readers)
+	}
+	p.Warnings = warnings(t, target, p)
+	if err := t.preflight(ctx, p.Source, o); err != nil {
+		return p, err
+	}
+	return p, nil
+}
+
+// guard is what must hold before anything may be changed.
+func (p Plan) guard(o CopyOptions) error {
+	if p.Source.ID == "" || p.Target.ID == "" {
+		return mismatch("", "cannot tell the two tables apart: %w", errUnidentified)
+	}
+	same := p.Source.Account == p.Target.Account && p.Source.Region == p.Target.Region && p.Source.Table == p.Target.Table && p.Source.Endpoint == p.Target.Endpoint
+	if p.Source.ID == p.Target.ID || same {
+		return refused("check the profiles, their endpoints, and the AWS_ variables in the environment",
+			"source and target are the same table: %s", p.Source)
+	}
+	if p.Source.Schema != p.Target.Schema {
+		return mismatch("", "the keys do not fit: source has %s, target has %s", p.Source.Schema, p.Target.Schema)
+	}
+	name := p.Target.Profile + "/" + p.Target.Table
+	if why := o.Protected.protects(p.Target); why != "" && o.AllowProtected != name {
+		return refused("if you mean it: --allow-protected "+name, "%s is protected: %s", p.Target, why)
+	}
+	return nil
+}
+
+func warnings(source, target *Table, p Plan) []string {
+	var list []string
+	for _, notice := range []string{source.notice, target.notice} {
+		if notice != "" && !slices.Contains(list, notice) {
+			list = append(list, notice)
+		}
+	}
+	add := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }
+	if p.Source.Account == p.Target.Account {
+		add("source and target are in the same account, %s", p.Target.Account)
+	}
+	events := p.SourceItems
+	if p.Deletes {
+		events += p.TargetItems
+	}
+	if p.Target.Stream != "" {
+		add("the target has a stream (%s): whatever reads it gets about %d events", p.Target.Stream, events)
+	}
+	if p.Target.Replicas > 0 {
+		add("the target is a global table: each write goes to its %d replicas too, and is billed there", p.Target.Replicas)
+	}
+	for _, i := range p.Target.Indexes {
+		if !slices.ContainsFunc(p.Source.Indexes, func(j Index) bool { return i.Schema == j.Schema }) {
+			add("the target's index %s (%s) has no equal in the source: an item whose attribute has another type will be refused", i.Name, i.Schema)
+		}
+	}
+	return list
+}
+
+// readers is how many segments to read at once. A scan walks the table in hash
+// order, so what one segment yields goes to one target partition, which takes
+// 1,000 units a second: many segments, each read slowly, keep many partitions busy.
+func readers(target Description) int {
+	units := target.WriteCapacity
+	if target.OnDemand && units == 0 {
+		units = 4000 // what a new on-demand table takes at once
+	}
+	return min(64, max(2, int(units)/500))
+}
+
+// maxSegments bounds what is chosen; DynamoDB takes up to 1,000,000.
+const maxSegments = 4096
+
+// segments is a power of two: one for each 128 MiB of the table, and enough
+// that all readers have one.
+func segments(source Description, readers int) int {
+	n := max(int(source.Bytes/(128<<20)), readers, 1)
+	return min(maxSegments, 1<<bits.Len(uint(n-1)))
+}
+
+// preflight reads one item of the source, so that a permission that is missing, or a source
+// that is empty by surprise, is found before the target is touched.
+func (t *Table) preflight(ctx context.Context, d Description, o CopyOptions) error {
+	src := t.reader(d, scanOptions{eventual: o.Eventual, limit: 1})
+	var page item.Page
+	var from item.Cursor
+	for {
+		if err := retried(ctx, func(attempt int) error { return src.Read(ctx, 0, from, attempt, &page) }); err != nil {
+			return runError(err, t, t)
+		}
+		if len(page.Items) > 0 {
+			return nil
+		}
+		if from = page.Next; from == nil {
+			break
+		}
+	}
+	if d.Items > 0 && !o.AllowEmptySource {
+		return refused("if the source really is empty: --allow-empty-source",
+			"source %s reads as empty, but AWS counts %d items in it", d, d.Items)
+	}
+	return nil
+}
