@@ -66,7 +66,7 @@ const batchBytes = 1 << 20
 type Options struct {
 	Readers int           // segments read at once; 0 means 8
 	Workers int           // most batches in flight; 0 means 64 a core, at most 256
-	Pages   int           // pages in memory; 0 means two a reader
+	Pages   int           // pages in memory; 0 means half as many again as readers, and two
 	Stall   time.Duration // give up when a read or a batch has made no progress for so long; 0 means 15 minutes
 	Delete  bool          // delete what is read instead of putting it; the items are then primary keys
 	Shape   Shape         // nil writes items as they are
@@ -86,7 +86,7 @@ func (o *Options) defaults(segments int) {
 		o.Workers = min(256, 64*runtime.GOMAXPROCS(0))
 	}
 	if o.Pages <= 0 {
-		o.Pages = 2 * o.Readers
+		o.Pages = o.Readers + o.Readers/2 + 2 // one being cut by each reader, the rest in flight
 	}
 	o.Pages = max(o.Pages, o.Readers)
 	if o.Stall <= 0 {

@@ -64,7 +64,7 @@ func (s Schema) String() string {
 type Page struct {
 	Buf   []byte   // the response body
 	Items []Item   // in the order of the response
-	Keys  []uint64 // the key hash of each item, see [Schema.Hash]
+	Keys  []uint64 // the key hash of each item, see [Found.Hash]
 	Next  Cursor   // where the segment goes on; nil at its end; not in Buf
 	Units float64  // read capacity units consumed
 }

@@ -1,49 +1,12 @@
 package item
 
 import (
-	"encoding/base64"
-	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"hash/maphash"
 	"math/bits"
 	"strconv"
 )
-
-// A Key is a primary key by value: two keys are equal exactly if DynamoDB says
-// so (1 and 1.0 are one key, S "1" and N 1 are two). It is for maps and
-// comparisons, not for people.
-type Key string
-
-// Key returns the found item's primary key by value.
-func (f Found) Key(schema Schema) (Key, error) {
-	buf, err := appendKeyValue(nil, f.Partition, schema.Partition)
-	if err == nil && schema.HasSort() {
-		buf, err = appendKeyValue(buf, f.Sort, schema.Sort)
-	}
-	return Key(buf), err
-}
-
-// Raw returns the primary key alone as DynamoDB JSON, as a delete wants it.
-func (f Found) Raw(schema Schema) []byte {
-	buf := append([]byte(nil), '{')
-	buf = append(appendQuoted(buf, schema.Partition.Name), ':')
-	buf = append(buf, f.Partition...)
-	if schema.HasSort() {
-		buf = append(buf, ',')
-		buf = append(appendQuoted(buf, schema.Sort.Name), ':')
-		buf = append(buf, f.Sort...)
-	}
-	return append(buf, '}')
-}
-
-func appendQuoted(buf []byte, text string) []byte {
-	quoted, err := json.Marshal(text)
-	if err != nil {
-		panic(err) // a string always marshals
-	}
-	return append(buf, quoted...)
-}
 
 // seed makes key hashes unforgeable and different in every process.
 var seed = maphash.MakeSeed()
@@ -102,23 +65,6 @@ func keyText(buf, raw []byte, attr Attr) ([]byte, error) {
 		return AppendDecimal(buf, raw)
 	}
 	return append(buf, raw...), nil
-}
-
-// appendKeyValue appends type, length and canonical text, so that no two
-// different keys run together.
-func appendKeyValue(buf, raw []byte, attr Attr) ([]byte, error) {
-	text, err := keyText(nil, raw, attr)
-	if err != nil {
-		return buf, err
-	}
-	if attr.Type == Binary {
-		if text, err = base64.StdEncoding.DecodeString(string(text)); err != nil {
-			return buf, fmt.Errorf("key attribute %q: %w", attr.Name, err)
-		}
-	}
-	buf = append(buf, byte(attr.Type))
-	buf = binary.AppendUvarint(buf, uint64(len(text)))
-	return append(buf, text...), nil
 }
 
 // unescape resolves the JSON escapes in what stands between two quotes.

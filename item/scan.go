@@ -105,6 +105,9 @@ func (s *Scanner) Expect(i int, c byte) (int, error) {
 // More is for the end of a member of an object or array that closes with end:
 // it passes a comma (and reports true) or the end (and reports false).
 func (s *Scanner) More(i int, end byte) (int, bool, error) {
+	if i < len(s.b) && s.b[i] == ',' {
+		return i + 1, true, nil
+	}
 	i = s.Space(i)
 	if i < len(s.b) {
 		switch s.b[i] {
@@ -129,7 +132,9 @@ func (s *Scanner) Empty(i int, end byte) (int, bool) {
 // Text passes a string and returns it as it stands between the quotes, escapes
 // and all.
 func (s *Scanner) Text(i int) (text []byte, next int, err error) {
-	if i, err = s.Expect(i, '"'); err != nil {
+	if i < len(s.b) && s.b[i] == '"' {
+		i++
+	} else if i, err = s.Expect(i, '"'); err != nil {
 		return nil, i, err
 	}
 	n := bytes.IndexByte(s.b[i:], '"')
@@ -223,10 +228,7 @@ func (s *Scanner) Members(i int, visit func(i int, name []byte) (int, error)) (i
 	i, empty := s.Empty(i, '}')
 	for more := !empty; more; {
 		var name []byte
-		if name, i, err = s.Text(i); err != nil {
-			return i, err
-		}
-		if i, err = s.Expect(i, ':'); err != nil {
+		if name, i, err = s.name(i); err != nil {
 			return i, err
 		}
 		if i, err = visit(i, name); err != nil {

@@ -1,5 +1,7 @@
 package item
 
+import "bytes"
+
 // A Found is one item of a body and the raw values of its key attributes, as
 // `{"S":"a"}`.
 type Found struct {
@@ -21,10 +23,7 @@ func (s *Scanner) Item(i int, schema Schema) (Found, int, error) {
 	i, empty := s.Empty(i, '}')
 	for more := !empty; more; {
 		var name []byte
-		if name, i, err = s.Text(i); err != nil {
-			return f, i, err
-		}
-		if i, err = s.Expect(i, ':'); err != nil {
+		if name, i, err = s.name(i); err != nil {
 			return f, i, err
 		}
 		from := i
@@ -52,6 +51,15 @@ func (s *Scanner) Item(i int, schema Schema) (Found, int, error) {
 	return f, i, nil
 }
 
+// name passes the name of a member and the colon.
+func (s *Scanner) name(i int) (name []byte, next int, err error) {
+	if name, i, err = s.Text(i); err != nil {
+		return nil, i, err
+	}
+	i, err = s.Expect(i, ':')
+	return name, i, err
+}
+
 // slot says where the value of the named attribute belongs, if it is a key.
 func (f *Found) slot(s *Scanner, name []byte, schema Schema) *[]byte {
 	if !s.plain {
@@ -75,8 +83,29 @@ func inAttribute(err error, name []byte) error {
 	return err
 }
 
+// scalar passes {"S":"…"}, {"N":"…"} or {"B":"…"} as services write them, to the
+// byte. It reports false where anything is different, and value has to look.
+func (s *Scanner) scalar(i int) (int, bool) {
+	b := s.b
+	if !s.plain || i+8 > len(b) || string(b[i:i+2]) != `{"` || string(b[i+3:i+6]) != `":"` {
+		return i, false
+	}
+	if tag := Type(b[i+2]); tag != String && tag != Number && tag != Binary {
+		return i, false
+	}
+	n := bytes.IndexByte(b[i+6:], '"')
+	end := i + 6 + n + 1
+	if n < 0 || end >= len(b) || b[end] != '}' {
+		return i, false
+	}
+	return end + 1, true
+}
+
 // value passes one typed value, `{"S":"a"}`.
 func (s *Scanner) value(i, depth int) (int, error) {
+	if next, ok := s.scalar(i); ok {
+		return next, nil
+	}
 	i, err := s.Expect(i, '{')
 	if err != nil {
 		return i, err

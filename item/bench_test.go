@@ -1,0 +1,37 @@
+package item
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// BenchmarkItems is the price of finding and checking a page's items and keys.
+func BenchmarkItems(b *testing.B) {
+	schema := Schema{Partition: Attr{"pk", String}, Sort: Attr{"sk", Number}}
+	for _, size := range []int{200, 1000, 10_000} {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			one := fmt.Sprintf(`{"pk":{"S":"customer#0001"},"sk":{"N":"17"},"open":{"BOOL":true},"tags":{"L":[{"S":"a"},{"S":"b"}]},"total":{"N":"12.50"},"text":{"S":"%s"}}`, strings.Repeat("x", size))[:]
+			page := []byte("[" + strings.Repeat(one+",", 1<<20/len(one)) + one + "]")
+			b.SetBytes(int64(len(page)))
+			b.ReportAllocs()
+			for b.Loop() {
+				s, err := NewScanner(page)
+				if err != nil {
+					b.Fatal(err)
+				}
+				_, err = s.Elements(0, func(i int) (int, error) {
+					f, i, err := s.Item(i, schema)
+					if err != nil {
+						return i, err
+					}
+					_, err = f.Hash(schema)
+					return i, err
+				})
+				if err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
