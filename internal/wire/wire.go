@@ -16,6 +16,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -79,10 +80,11 @@ func (t *Table) resolve(ctx context.Context, creds aws.Credentials) (*endpoint, 
 		return e, nil
 	}
 	o := t.options
+	region, fips := trueRegion(o)
 	params := dynamodb.EndpointParameters{
-		Region:                aws.String(signingRegion(o)),
+		Region:                aws.String(region),
 		UseDualStack:          aws.Bool(o.EndpointOptions.UseDualStackEndpoint == aws.DualStackEndpointStateEnabled),
-		UseFIPS:               aws.Bool(o.EndpointOptions.UseFIPSEndpoint == aws.FIPSEndpointStateEnabled),
+		UseFIPS:               aws.Bool(o.EndpointOptions.UseFIPSEndpoint == aws.FIPSEndpointStateEnabled || fips),
 		Endpoint:              o.BaseEndpoint,
 		AccountIdEndpointMode: aws.String(string(o.AccountIDEndpointMode)),
 		ResourceArn:           aws.String(t.name),
@@ -102,7 +104,7 @@ func (t *Table) resolve(ctx context.Context, creds aws.Credentials) (*endpoint, 
 	target.Path, target.RawPath = smithyhttp.JoinPath(target.Path, "/"), ""
 	e := &endpoint{
 		account: creds.AccountID, url: &target, headers: found.Headers,
-		service: "dynamodb", region: signingRegion(o),
+		service: "dynamodb", region: o.Region,
 	}
 	if list, ok := smithyauth.GetAuthOptions(&found.Properties); ok && len(list) > 0 {
 		if v, ok := smithyhttp.GetSigV4SigningName(&list[0].SignerProperties); ok {
@@ -116,12 +118,15 @@ func (t *Table) resolve(ctx context.Context, creds aws.Credentials) (*endpoint, 
 	return e, nil
 }
 
-// signingRegion is the region without the old pseudo-regions' FIPS marks.
-func signingRegion(o dynamodb.Options) string {
+// trueRegion is the region behind an old pseudo-region like fips-us-gov-west-1,
+// and whether it was one.
+func trueRegion(o dynamodb.Options) (region string, fips bool) {
 	if o.EndpointOptions.ResolvedRegion != "" {
-		return o.EndpointOptions.ResolvedRegion
+		return o.EndpointOptions.ResolvedRegion, false
 	}
-	return o.Region
+	region = strings.ReplaceAll(o.Region, "-fips-", "-")
+	region = strings.TrimSuffix(strings.TrimPrefix(region, "fips-"), "-fips")
+	return region, region != o.Region
 }
 
 // credentials returns the profile's credentials. Those that the service said
