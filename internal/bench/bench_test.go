@@ -29,14 +29,16 @@ func TestProgramsCopyEverything(t *testing.T) {
 		if r := s.Report(); r.Missing != 0 || r.Target.Unknown != 0 || r.Target.Written != 3333 {
 			t.Errorf("typed: %+v", r)
 		}
-		s.Reset()
-		err = floorCommand(t.Context(), []string{"-source", s.Source.URL(), "-target", s.Target.URL(), "-ca", s.CAFile(),
-			"-source-key", "AKIASIM111111111111", "-target-key", "AKIASIM222222222222"})
-		if err != nil {
-			t.Error(err)
-		}
-		if r := s.Report(); r.Right != 3333 || r.Target.Written != 3333 {
-			t.Errorf("floor: %+v", r)
+		for _, how := range []string{"-net-http=false", "-net-http=true"} {
+			s.Reset()
+			err = floorCommand(t.Context(), []string{how, "-source", s.Source.URL(), "-target", s.Target.URL(), "-ca", s.CAFile(),
+				"-source-key", "AKIASIM111111111111", "-target-key", "AKIASIM222222222222"})
+			if err != nil {
+				t.Error(err)
+			}
+			if r := s.Report(); r.Right != 3333 || r.Target.Written != 3333 {
+				t.Errorf("floor, %s: %+v", how, r)
+			}
 		}
 		if err := s.Close(); err != nil {
 			t.Error(err)

@@ -99,6 +99,9 @@ const (
 	progTyped program = "typed"
 	progOurs  program = "ours"
 	progFloor program = "floor"
+	// progNetHTTP is the floor over the standard library's client: what part of
+	// the way to the floor is net/http's?
+	progNetHTTP program = "floor over net/http"
 )
 
 // programs are those that there are.
@@ -112,19 +115,18 @@ func (h *harness) programs(all ...program) []program {
 	return have
 }
 
-// command is how to make a program copy. runs is an empty directory for what
-// it keeps.
-func (h *harness) command(p program, ready sim.Ready, workers int, runs string) []string {
+// command is how to make a program copy.
+func (h *harness) command(p program, ready sim.Ready, workers int) []string {
 	switch p {
 	case progTyped:
 		return []string{h.self, "typed", "-workers", strconv.Itoa(workers), "-table", ready.Table,
 			"-source", ready.Profiles[0], "-target", ready.Profiles[1]}
-	case progFloor:
-		return []string{h.self, "floor", "-table", ready.Table, "-ca", ready.CA,
+	case progFloor, progNetHTTP:
+		return []string{h.self, "floor", fmt.Sprintf("-net-http=%t", p == progNetHTTP), "-table", ready.Table, "-ca", ready.CA,
 			"-source", ready.Source, "-source-key", ready.SourceKey, "-target", ready.Target, "-target-key", ready.TargetKey}
 	}
 	return []string{h.binary, "copy", "--table", ready.Table, "--source", ready.Profiles[0], "--target", ready.Profiles[1],
-		"--mode", "merge", "--no-backup", "--yes", "--json", "--no-progress", "--workers", strconv.Itoa(workers), "--run-dir", runs}
+		"--mode", "merge", "--no-backup", "--yes", "--json", "--no-progress", "--workers", strconv.Itoa(workers)}
 }
 
 // A spec is one run to make.
@@ -177,8 +179,8 @@ func (h *harness) run(ctx context.Context, s spec) (r result, err error) {
 	if err != nil {
 		return r, err
 	}
-	env := append([]string{"HOME=" + home}, server.ready.Env...)
-	r.client(ctx, h.command(s.program, server.ready, s.workers, home), env, h)
+	env := append([]string{"HOME=" + home, "XDG_STATE_HOME=" + home}, server.ready.Env...)
+	r.client(ctx, h.command(s.program, server.ready, s.workers), env, h)
 	if r.report, err = server.report(ctx); err != nil {
 		return r, err
 	}
@@ -245,12 +247,18 @@ func (r *result) verdict() string {
 }
 
 func (r result) String() string {
-	return fmt.Sprintf("%-5s %8d x %5d B tls=%-5t cores=%d wall %6.2fs cpu %6.2fs (%.2f s/GB) sim cpu %5.2fs peak %s MB %.0f items/s %s",
+	return fmt.Sprintf("%-8.8s %8d x %5d B tls=%-5t cores=%d wall %6.2fs cpu %6.2fs (%.2f s/GB) sim cpu %5.2fs peak %s MB %.0f items/s %s",
 		r.program, r.items, r.itemBytes, r.tls, r.cores, r.wall.Seconds(), r.cpu.Seconds(), r.cpuPerGB(), r.simCPU,
 		r.megabytesPeak(), r.itemsPerSec(), r.failure)
 }
 
+// lastLine is the last line of an error output that is not advice.
 func lastLine(s string) string {
-	lines := strings.Split(strings.TrimSpace(s), "\n")
-	return lines[len(lines)-1]
+	last := ""
+	for line := range strings.Lines(s) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "hint:") {
+			last = line
+		}
+	}
+	return last
 }

@@ -9,27 +9,25 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
-	"net/http"
-	"net/url"
 	"os"
 	"strconv"
 	"sync/atomic"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 )
 
-// The floor copies with as little as can be done in Go over net/http: read a
-// page, find the items by what they are known to begin with, hash the body as
+// The floor copies with as little as can be done in Go: read a page, find the items by what they are known to begin with, hash the body as
 // SigV4 needs it, send the same bytes. It checks nothing, signs nothing,
 // counts nothing and cannot be throttled.
 
-const (
-	// separator stands between the simulator's items and nowhere else.
-	separator = `,{"entity":{"S":"`
-	operation = "DynamoDB_20120810."
-)
+// separator stands between the simulator's items and nowhere else.
+const separator = `,{"entity":{"S":"`
+
+// A caller sends a body and reads the answer's into a buffer, which may grow.
+type caller interface {
+	call(ctx context.Context, body, into []byte) ([]byte, error)
+	close() error
+}
 
 // A floor is one run of it.
 type floor struct {
@@ -38,11 +36,12 @@ type floor struct {
 	table                string
 	segments, workers    int
 
-	client *http.Client
-	next   atomic.Int64 // segment
+	trusted *tls.Config
+	dial    func(ctx context.Context, endpoint, operation, keyID string) (caller, error)
+	next    atomic.Int64 // segment
 }
 
-func floorCommand(ctx context.Context, args []string) error {
+func floorCommand(ctx context.Context, args []string) (err error) {
 	var f floor
 	flags := flag.NewFlagSet("floor", flag.ContinueOnError)
 	flags.StringVar(&f.table, "table", "orders", "table")
@@ -53,19 +52,17 @@ func floorCommand(ctx context.Context, args []string) error {
 	flags.IntVar(&f.segments, "segments", 64, "segments")
 	flags.IntVar(&f.workers, "workers", 8, "workers; each reads a page, writes it and goes on")
 	ca := flags.String("ca", "", "PEM file of the authority to trust")
+	netHTTP := flags.Bool("net-http", false, "over the standard library's client")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	transport := &http.Transport{
-		ReadBufferSize: 64 << 10, WriteBufferSize: 64 << 10, DisableCompression: true,
-		MaxIdleConnsPerHost: f.workers, IdleConnTimeout: time.Minute,
-	}
-	trusted, err := trust(*ca)
-	if err != nil {
+	if f.trusted, err = trust(*ca); err != nil {
 		return err
 	}
-	transport.TLSClientConfig = trusted
-	f.client = &http.Client{Transport: transport}
+	f.dial = f.dialOwn
+	if *netHTTP {
+		f.dial = f.dialNetHTTP()
+	}
 	return f.run(ctx)
 }
 
@@ -88,50 +85,38 @@ func trust(file string) (*tls.Config, error) {
 func (f *floor) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for range f.workers {
-		g.Go(func() error {
-			w, err := newFloorWorker(f)
-			if err != nil {
-				return err
-			}
-			for {
-				segment := int(f.next.Add(1)) - 1
-				if segment >= f.segments {
-					return nil
-				}
-				if err := w.copy(ctx, segment); err != nil {
-					return fmt.Errorf("copy segment %d: %w", segment, err)
-				}
-			}
-		})
+		g.Go(func() error { return f.work(ctx) })
 	}
 	return g.Wait()
 }
 
-// A floorWorker is one goroutine's buffers.
+// A floorWorker is one goroutine's connections and buffers.
 type floorWorker struct {
 	*floor
-	scan, write    http.Request
+	scan, write    caller
 	page, out      []byte
 	answer, cursor []byte
 }
 
-func newFloorWorker(f *floor) (*floorWorker, error) {
+func (f *floor) work(ctx context.Context) (err error) {
 	w := floorWorker{floor: f}
-	for _, call := range []struct {
-		r                   *http.Request
-		endpoint, op, keyID string
-	}{{&w.scan, f.source, "Scan", f.sourceKey}, {&w.write, f.target, "BatchWriteItem", f.targetKey}} {
-		u, err := url.Parse(call.endpoint)
-		if err != nil {
-			return nil, err
-		}
-		u.Path = "/"
-		*call.r = http.Request{Method: "POST", URL: u, Host: u.Host, ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{
-			"Content-Type": {"application/x-amz-json-1.0"}, "X-Amz-Target": {operation + call.op},
-			"Authorization": {"AWS4-HMAC-SHA256 Credential=" + call.keyID + "/20260101/eu-west-1/dynamodb/aws4_request"},
-		}}
+	if w.scan, err = f.dial(ctx, f.source, "Scan", f.sourceKey); err != nil {
+		return err
 	}
-	return &w, nil
+	defer func() { err = errors.Join(err, w.scan.close()) }()
+	if w.write, err = f.dial(ctx, f.target, "BatchWriteItem", f.targetKey); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.write.close()) }()
+	for {
+		segment := int(f.next.Add(1)) - 1
+		if segment >= f.segments {
+			return nil
+		}
+		if err := w.copy(ctx, segment); err != nil {
+			return fmt.Errorf("copy segment %d: %w", segment, err)
+		}
+	}
 }
 
 func (w *floorWorker) copy(ctx context.Context, segment int) (err error) {
@@ -145,7 +130,7 @@ func (w *floorWorker) copy(ctx context.Context, segment int) (err error) {
 			w.out = append(append(w.out, `,"ExclusiveStartKey":`...), w.cursor...)
 		}
 		w.out = append(w.out, '}')
-		if w.page, err = w.do(ctx, &w.scan, w.page); err != nil {
+		if w.page, err = w.do(ctx, w.scan, w.page); err != nil {
 			return err
 		}
 		if err := w.send(ctx); err != nil {
@@ -180,7 +165,7 @@ func (w *floorWorker) send(ctx context.Context) (err error) {
 			items = items[min(size+1, len(items)):]
 		}
 		w.out = append(w.out, `]}}`...)
-		if w.answer, err = w.do(ctx, &w.write, w.answer); err != nil {
+		if w.answer, err = w.do(ctx, w.write, w.answer); err != nil {
 			return err
 		}
 		if string(w.answer) != `{"UnprocessedItems":{}}` {
@@ -190,28 +175,10 @@ func (w *floorWorker) send(ctx context.Context) (err error) {
 	return nil
 }
 
-// do sends w.out and reads the answer into the buffer.
-func (w *floorWorker) do(ctx context.Context, r *http.Request, into []byte) ([]byte, error) {
+// do hashes w.out, sends it and reads the answer into the buffer.
+func (w *floorWorker) do(ctx context.Context, c caller, into []byte) ([]byte, error) {
 	hashed.Add(uint64(sha256.Sum256(w.out)[0]))
-	r.ContentLength = int64(len(w.out))
-	r.Body = io.NopCloser(bytes.NewReader(w.out))
-	resp, err := w.client.Do(r.WithContext(ctx))
-	if err != nil {
-		return into, err
-	}
-	n := int(resp.ContentLength)
-	if cap(into) < n {
-		into = make([]byte, n+n/8)
-	}
-	into = into[:n]
-	_, err = io.ReadFull(resp.Body, into)
-	if closing := resp.Body.Close(); err == nil {
-		err = closing
-	}
-	if err == nil && resp.StatusCode != http.StatusOK {
-		err = fmt.Errorf("status %d: %s", resp.StatusCode, into)
-	}
-	return into, err
+	return c.call(ctx, w.out, into)
 }
 
 // hashed keeps the hashes from being optimised away.

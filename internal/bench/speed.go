@@ -68,7 +68,7 @@ func (h *harness) speed(ctx context.Context) error {
 	}
 	for range h.rounds {
 		for i, c := range cases {
-			for _, p := range h.programs(progTyped, progOurs, progFloor) {
+			for _, p := range h.programs(progTyped, progOurs, progFloor, progNetHTTP) {
 				r, err := h.run(ctx, spec{
 					program: p, items: h.volume(p, c.itemBytes) / int64(c.itemBytes), itemBytes: c.itemBytes,
 					tls: c.tls, escapes: c.escapes, cores: c.cores, workers: 16,
