@@ -1,0 +1,171 @@
+package house
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/scanner"
+	"go/token"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// mostLines is how much code a file holds before we look for the second idea
+// in it. Tests may be longer: a table of cases is one idea.
+const mostLines = 400
+
+// Programs may exit and print, and so may what runs only beside the tests.
+var programs = []string{"./cmd", "./internal/ddbtest", "./internal/bench", "./examples"}
+
+func TestSources(t *testing.T) {
+	for _, p := range goList(t) {
+		files := sources(t, p.Dir)
+		if len(files) > 0 && p.Doc == "" {
+			t.Errorf("%s has no package comment", p.ImportPath)
+		}
+		for _, name := range files {
+			src, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := linesOfCode(src); n > mostLines {
+				t.Errorf("%s: %d lines of code, more than %d: look for the second idea in it", name, n, mostLines)
+			}
+			if within(p.ImportPath, programs) {
+				continue
+			}
+			for _, line := range processOwned(name, src) {
+				t.Error(line)
+			}
+		}
+	}
+}
+
+// sources returns a directory's Go files that are not tests, those for other
+// systems included, which `go list` does not look into.
+func sources(t *testing.T, dir string) []string {
+	t.Helper()
+	all, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.DeleteFunc(all, func(name string) bool { return strings.HasSuffix(name, "_test.go") })
+}
+
+// owned names what belongs to the program and not to the library: an empty list
+// is the whole package.
+var owned = map[string][]string{
+	"flag": nil,
+	"log":  nil, // it writes to stderr; take a *slog.Logger
+	"os":   {"Exit", "Args", "Stdin", "Stdout", "Stderr"},
+	"fmt":  {"Print", "Printf", "Println", "Scan", "Scanf", "Scanln"},
+}
+
+// processOwned lists where a source file takes what is the program's alone.
+func processOwned(name string, src []byte) []string {
+	fset := token.NewFileSet()
+	file, err := parser.ParseFile(fset, name, src, parser.SkipObjectResolution)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	var lines []string
+	refuse := func(pos token.Pos, what string) {
+		lines = append(lines, fmt.Sprintf("%s: %s belongs to the command", fset.Position(pos), what))
+	}
+
+	paths := map[string]string{} // by the name that the file uses
+	for _, spec := range file.Imports {
+		path, _ := strconv.Unquote(spec.Path.Value) // the parser has checked it
+		members, ours := owned[path]
+		switch {
+		case !ours:
+		case members == nil:
+			refuse(spec.Pos(), path)
+		case spec.Name == nil:
+			paths[path] = path
+		case spec.Name.Name == ".":
+			refuse(spec.Pos(), `import . "`+path+`"`)
+		default:
+			paths[spec.Name.Name] = path
+		}
+	}
+	ast.Inspect(file, func(n ast.Node) bool {
+		if sel, ok := n.(*ast.SelectorExpr); ok {
+			if x, ok := sel.X.(*ast.Ident); ok && slices.Contains(owned[paths[x.Name]], sel.Sel.Name) {
+				refuse(sel.Pos(), paths[x.Name]+"."+sel.Sel.Name)
+			}
+		}
+		return true
+	})
+	return lines
+}
+
+// linesOfCode counts the lines that hold more than a comment.
+func linesOfCode(src []byte) int {
+	fset := token.NewFileSet()
+	file := fset.AddFile("", fset.Base(), len(src))
+	var s scanner.Scanner
+	s.Init(file, src, nil, 0)
+	n, last := 0, 0
+	for {
+		pos, tok, literal := s.Scan()
+		if tok == token.EOF {
+			return n
+		}
+		if tok == token.SEMICOLON && literal == "\n" {
+			continue
+		}
+		from := file.Line(pos)
+		to := from + strings.Count(literal, "\n")
+		n += to - max(from-1, last)
+		last = to
+	}
+}
+
+func TestProcessOwnedRefuses(t *testing.T) {
+	for _, test := range []struct {
+		name, src string
+		want      int
+	}{
+		{"an exit", `import "os"; func f() { os.Exit(1) }`, 1},
+		{"standard output as a value", `import "os"; var w = os.Stdout`, 1},
+		{"all three streams", `import "os"; var a, b, c = os.Stdin, os.Stdout, os.Stderr`, 3},
+		{"a package under another name", `import system "os"; func f() { system.Exit(1) }`, 1},
+		{"a package without a name", `import . "os"`, 1},
+		{"flags", `import "flag"`, 1},
+		{"the standard logger", `import "log"`, 1},
+		{"a print", `import "fmt"; func f() { fmt.Println("x") }`, 1},
+		{"a file that does not parse", `func`, 1},
+
+		{"a file opened", `import "os"; func f() { os.Open("x") }`, 0},
+		{"a print to a writer", `import ("fmt"; "io"); func f(w io.Writer) { fmt.Fprintln(w, "x") }`, 0},
+		{"a structured log", `import "log/slog"; var l *slog.Logger`, 0},
+		{"a field that is called Exit", `type t struct{ Exit func(int) }; func f(os t) { os.Exit(1) }`, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := processOwned("x.go", []byte("package x; "+test.src)); len(got) != test.want {
+				t.Errorf("%d breaches, want %d: %q", len(got), test.want, got)
+			}
+		})
+	}
+}
+
+func TestLinesOfCode(t *testing.T) {
+	for _, test := range []struct {
+		name, src string
+		want      int
+	}{
+		{"comments and blanks", "// Package x is.\npackage x\n\n/* a\nb */\nvar a = 1 // one\n", 2},
+		{"two things on a line", "package x\nvar a, b = 1, 2; var c = 3\n", 2},
+		{"a string over three lines", "package x\nvar a = `1\n2\n3`\n", 4},
+		{"a call over three lines", "package x\nvar a = f(\n1,\n)\n", 4},
+	} {
+		if got := linesOfCode([]byte(test.src)); got != test.want {
+			t.Errorf("%s: %d lines, want %d", test.name, got, test.want)
+		}
+	}
+}
