@@ -8,7 +8,8 @@ import (
 
 // A gate holds the number of requests in flight: it grows a little with each
 // success and shrinks by a fifth when the table throttles, once for all the requests
-// that were sent before it shrank.
+// that were sent before it shrank. Until the table has throttled for the first
+// time it grows faster.
 type gate struct {
 	mu       sync.Mutex
 	limit    float64
@@ -20,7 +21,8 @@ type gate struct {
 
 const (
 	gateStart  = 8
-	gateGrow   = 0.05 // divided by the limit: what a success adds
+	gateRamp   = 0.1  // what a success adds before the first throttling
+	gateGrow   = 0.05 // divided by the limit: what one adds after it
 	gateShrink = 0.8
 )
 
@@ -71,6 +73,8 @@ func (g *gate) exit(entered time.Time, throttled bool) {
 	defer g.mu.Unlock()
 	g.inFlight--
 	switch {
+	case !throttled && g.cut.IsZero():
+		g.limit = min(g.most, g.limit+gateRamp)
 	case !throttled:
 		g.limit = min(g.most, g.limit+gateGrow/g.limit)
 	case entered.After(g.cut):

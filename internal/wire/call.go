@@ -17,9 +17,11 @@ import (
 const (
 	// idleLimit ends an attempt in which no byte has moved for so long.
 	idleLimit = 10 * time.Second
-	// AttemptLimit ends any attempt: what has not been applied by then will
+	// slowest is the bytes per second at which a request is still let go out.
+	slowest = 64 << 10
+	// attemptLimit ends any attempt: what has not been applied by then will
 	// hardly be.
-	AttemptLimit = 60 * time.Second
+	attemptLimit = 60 * time.Second
 	// maxReply bounds a response body. A page holds 1 MB of data, of which a
 	// control character may take six bytes each.
 	maxReply = 32 << 20
@@ -37,24 +39,6 @@ type call struct {
 	writes  int
 	body    []byte
 }
-
-// An exchange ends its own attempt when nothing moves.
-type exchange struct {
-	*bytes.Reader // the request body; hidden below so that only Read is seen
-	timer         *time.Timer
-}
-
-// Read gives the body to the transport. The type has no WriteTo on purpose:
-// with one, the transport may drop a connection under a fast server.
-func (x *exchange) Read(p []byte) (int, error) {
-	x.timer.Reset(idleLimit)
-	return x.Reader.Read(p)
-}
-
-type requestBody struct{ x *exchange }
-
-func (b requestBody) Read(p []byte) (int, error) { return b.x.Read(p) }
-func (requestBody) Close() error                 { return nil }
 
 // do sends the call and appends the reply's checked body to into. The request
 // body may be used again only if the error is nil.
@@ -79,15 +63,15 @@ func (t *Table) attempt(ctx context.Context, c call, into []byte) (reply []byte,
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	idle := time.AfterFunc(idleLimit, func() { cancel(errIdle) })
+	// How the request's own bytes move is not to be seen from here: give a slow
+	// link the time.
+	upload := time.Duration(len(c.body)) * time.Second / slowest
+	idle := time.AfterFunc(idleLimit+upload, func() { cancel(errIdle) })
 	defer idle.Stop()
-	whole := time.AfterFunc(AttemptLimit, func() { cancel(errTooLong) })
+	whole := time.AfterFunc(attemptLimit, func() { cancel(errTooLong) })
 	defer whole.Stop()
 
-	req, err := t.request(ctx, c, to, idle)
-	if err != nil {
-		return into, "", &Error{Kind: Fatal, Message: err.Error(), Err: err}
-	}
+	req := t.request(ctx, c, to)
 	sum := sha256.Sum256(c.body)
 	err = t.options.HTTPSignerV4.SignHTTP(ctx, creds, req, hex.EncodeToString(sum[:]), to.service, to.region, t.now())
 	if err != nil {
@@ -114,7 +98,7 @@ func (t *Table) attempt(ctx context.Context, c call, into []byte) (reply []byte,
 	return reply, id, nil
 }
 
-func (t *Table) request(ctx context.Context, c call, to *endpoint, idle *time.Timer) (*http.Request, error) {
+func (t *Table) request(ctx context.Context, c call, to *endpoint) *http.Request {
 	header := make(http.Header, 12)
 	for name, values := range to.headers {
 		header[name] = values
@@ -125,16 +109,15 @@ func (t *Table) request(ctx context.Context, c call, to *endpoint, idle *time.Ti
 	if t.userAgent != "" {
 		header["User-Agent"] = []string{t.userAgent}
 	}
-	req := (&http.Request{
+	// The transport sends header and body in one write only if it knows that the
+	// body's reader cannot block: this one it knows.
+	body := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(c.body)), nil }
+	req := &http.Request{
 		Method: http.MethodPost, URL: to.url, Host: to.url.Host, Header: header,
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, ContentLength: int64(len(c.body)),
-	}).WithContext(ctx)
-	req.GetBody = func() (io.ReadCloser, error) {
-		return requestBody{&exchange{bytes.NewReader(c.body), idle}}, nil
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, ContentLength: int64(len(c.body)), GetBody: body,
 	}
-	var err error
-	req.Body, err = req.GetBody()
-	return req, err
+	req.Body, _ = body()
+	return req.WithContext(ctx)
 }
 
 // brokenOff is a connection that failed, with our own reason where we ended it.
