@@ -1,0 +1,82 @@
+package ddbtest
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestLogHoldsWhatWasApplied(t *testing.T) {
+	a := stage(t, 0)
+	table := Table{Name: "edge", Partition: B("pk"), Sort: N("sk")}
+	create(t, a, table)
+	items := slices.Collect(EdgeItems(table, 60, 1))
+	if err := fill(t.Context(), a.ProxyClient(), "edge", slices.Values(items)); err != nil {
+		t.Fatal(err)
+	}
+	call(t, a, "BatchWriteItem", `{"RequestItems":{"orders":[{"DeleteRequest":{"Key":{"pk":{"S":"x"}}}}]}}`)
+	want := map[string]string{`S"x"`: ""}
+	for _, item := range items {
+		want[KeyOf(item, "pk", "sk")] = DigestOf(item)
+	}
+	writes := a.Proxy.Writes()
+	if len(writes) != 61 {
+		t.Fatalf("%d writes, want 61", len(writes))
+	}
+	for i, w := range writes {
+		if d, ok := want[w.Key]; !ok || d != w.Digest || w.Delete != (w.Table == "orders") || w.Sequence != i+1 {
+			t.Errorf("write %+v, want digest %s", w, d)
+		}
+	}
+	if v := a.Proxy.Violations(); len(v) != 0 {
+		t.Errorf("violations %v", v)
+	}
+}
+
+func TestViolationsAreSeen(t *testing.T) {
+	a := stage(t, 0)
+	one := func(n string) string { return `{"PutRequest":{"Item":{"pk":{"S":"` + n + `"}}}}` }
+	twice := `{"RequestItems":{"orders":[` + one("a") + "," + strings.Replace(one("a"), "a", `\u0061`, 1) + `]}}`
+	call(t, a, "BatchWriteItem", twice)
+	call(t, a, "BatchWriteItem", batch(26))
+	if r := call(t, a, "BatchWriteItem", `{"RequestItems":{"orders":[`+one(strings.Repeat("x", maxBody))+`]}}`); r.status != 413 {
+		t.Errorf("17 MB: status %d", r.status)
+	}
+	got := strings.Join(a.Proxy.Violations(), "\n")
+	for _, part := range []string{`orders S"a" twice`, "26 writes", "more than 16 MB"} {
+		if !strings.Contains(got, part) {
+			t.Errorf("violations %q lack %q", got, part)
+		}
+	}
+}
+
+func TestMutationsAreWhatIsNotARead(t *testing.T) {
+	a := stage(t, 1)
+	call(t, a, "Scan", scan)
+	call(t, a, "DescribeTable", scan)
+	if m := a.Proxy.Mutations(); len(m) != 0 {
+		t.Errorf("mutations %v", m)
+	}
+	call(t, a, "UpdateTable", scan)
+	call(t, a, "BatchWriteItem", batch(1))
+	m := a.Proxy.Mutations()
+	if len(m) != 2 || m[0].Op != "UpdateTable" || m[0].Applied || !m[1].Applied || m[1].Writes != 1 {
+		t.Errorf("mutations %v", m)
+	}
+	if n := a.Proxy.Accepts(); n != 4 {
+		t.Errorf("%d connections, want 4", n)
+	}
+}
+
+func TestKeepAliveUsesOneConnection(t *testing.T) {
+	a := stage(t, 1)
+	c := a.ProxyClient()
+	for range 5 {
+		if _, err := describe(t.Context(), c, "orders"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := a.Proxy.Accepts(); n != 1 {
+		t.Errorf("%d connections, want 1", n)
+	}
+}
