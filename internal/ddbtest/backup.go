@@ -70,6 +70,6 @@ func (a *Account) mirror(ctx context.Context, table string, withItems bool) erro
 		return nil
 	}
 	var failed error
-	items := func(yield func(Item) bool) { failed = scanAll(ctx, a.client, table, 1, 0, yield) }
+	items := func(yield func(Item) bool) { failed = scanAll(ctx, a.client, table, yield) }
 	return errors.Join(fill(ctx, moto, table, items), failed)
 }

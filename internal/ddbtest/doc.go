@@ -32,6 +32,11 @@
 // place of the first and the second account's engine (DynamoDB Local, moto:
 // servers that do not check signatures). The proxy still stands before them.
 //
+// The engine pays for a scan in segments by the size of the whole table at
+// every page. A scan in one piece the proxy passes on in a form that costs it
+// the page only (see ease); for 100,000 items that is 1.5 s instead of 55 s.
+// More segments make tests slower, not faster.
+//
 // # Faults
 //
 // Proxy.Inject adds a Fault, Clear removes all, Fired tells how often one has

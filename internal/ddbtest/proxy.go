@@ -184,6 +184,9 @@ func (p *Proxy) read(r *request) *answer {
 		return a
 	}
 	r.unmark()
+	if p.account.engine != nil {
+		r.ease()
+	}
 	p.inspect(r)
 	return nil
 }

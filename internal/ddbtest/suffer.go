@@ -260,6 +260,8 @@ func (p *Proxy) mangle(r *request, f *armed, a *answer) bool {
 		return rewrite(a, "Table", "TableId", quote(f.Text))
 	case ItemCount:
 		return rewrite(a, "Table", "ItemCount", []byte(strconv.Itoa(f.N)))
+	case TableSize:
+		return rewrite(a, "Table", "TableSizeBytes", []byte(strconv.Itoa(f.N)))
 	case BackupStatus:
 		if r.op == "CreateBackup" {
 			return rewrite(a, "BackupDetails", "BackupStatus", quote(f.Text))

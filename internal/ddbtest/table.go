@@ -160,7 +160,7 @@ func (a *Account) Count(ctx context.Context, table string) (int, error) {
 	var from Item
 	for {
 		out, err := a.client.Scan(ctx, &dynamodb.ScanInput{TableName: aws.String(table), Select: types.SelectCount,
-			ConsistentRead: aws.Bool(true), ExclusiveStartKey: from})
+			ConsistentRead: aws.Bool(true), ExclusiveStartKey: from, Limit: aws.Int32(pageLimit)})
 		if err != nil {
 			return 0, fmt.Errorf("count table %s in %s: %w", table, a.Name, err)
 		}
