@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 var pkOnly = Schema{Partition: Attr{"pk", String}}
@@ -74,16 +75,29 @@ func TestSurveySeesEveryByte(t *testing.T) {
 		for at := range length {
 			b := []byte(strings.Repeat(" ~", 40)[:length])
 			for _, c := range []struct {
-				put           byte
-				special, high bool
-			}{{'a', false, false}, {'\\', true, false}, {0, true, false}, {0x1f, true, false}, {0x80, false, true}, {0xff, false, true}, {0x7f, false, false}, {'[', false, false}, {']', false, false}} {
+				put                     byte
+				controls, escapes, high bool
+			}{{'a', false, false, false}, {'\\', false, true, false}, {0, true, false, false}, {0x1f, true, false, false}, {0x80, false, false, true},
+				{0xff, false, false, true}, {0x7f, false, false, false}, {'[', false, false, false}, {']', false, false, false}} {
 				b[at] = c.put
-				special, high := survey(b)
+				controls, escapes, high := survey(b)
 				// A byte beyond ASCII may also make the survey careful; that costs time only.
-				if high != c.high || special != c.special && (!c.high || !special) {
-					t.Fatalf("%#x at %d of %d: special %v, high %v", c.put, at, length, special, high)
+				if high != c.high || escapes != c.escapes || controls != c.controls && (!c.high || !controls) {
+					t.Fatalf("%#x at %d of %d: controls %v, escapes %v, high %v", c.put, at, length, controls, escapes, high)
 				}
 			}
+		}
+	}
+}
+
+func TestValidUTF8(t *testing.T) {
+	for range 20_000 {
+		b := make([]byte, rand.IntN(24))
+		for i := range b {
+			b[i] = []byte{'a', 'b', 0xc3, 0xa9, 0xed, 0xa0, 0x80, 0xf0, 0x9f, 0x98, 0x80, 0xff}[rand.IntN(12)]
+		}
+		if validUTF8(b) != utf8.Valid(b) {
+			t.Fatalf("%x", b)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package item
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"hash/maphash"
@@ -37,12 +38,7 @@ func compact(raw []byte, t Type) bool {
 	if len(raw) < 8 || string(raw[:2]) != `{"` || raw[2] != byte(t) || string(raw[3:6]) != `":"` || string(raw[len(raw)-2:]) != `"}` {
 		return false
 	}
-	for _, c := range raw[6 : len(raw)-2] {
-		if c == '\\' {
-			return false
-		}
-	}
-	return true
+	return bytes.IndexByte(raw[6:len(raw)-2], '\\') < 0
 }
 
 // keyText appends the canonical text of a key value: a string's own bytes, a

@@ -30,49 +30,73 @@ func (e *SyntaxError) Error() string {
 // JSON with known type tags, valid UTF-8 and no lone surrogate. It allocates nothing. Make one
 // with [NewScanner] for each body.
 type Scanner struct {
-	b []byte
-	// plain: no byte of the body is a backslash or a control character, so
-	// the next quote ends a string. True of almost every page.
-	plain bool
+	b        []byte
+	escapes  bool // some byte of the body is a backslash; else the next quote ends a string
+	controls bool // some byte is a control character: white space, or a mistake
 }
 
 // NewScanner looks over the whole body once, for what lets it go fast later.
 // It refuses a body that is not UTF-8.
 func NewScanner(body []byte) (Scanner, error) {
-	special, high := survey(body)
-	if high && !utf8.Valid(body) {
+	controls, escapes, high := survey(body)
+	if high && !validUTF8(body) {
 		return Scanner{}, &SyntaxError{Reason: "invalid UTF-8"}
 	}
-	return Scanner{b: body, plain: !special}, nil
+	return Scanner{b: body, escapes: escapes, controls: controls}, nil
 }
 
-// survey reports whether any byte is a backslash or a control character, and
-// whether any is not ASCII, eight bytes at a time.
-func survey(b []byte) (special, high bool) {
+const (
+	ones = 0x0101010101010101
+	tops = 0x8080808080808080
+)
+
+// survey reports whether any byte is a control character, whether any is a
+// backslash, and whether any is not ASCII, eight bytes at a time. It may find a control character
+// where there is none, beside a byte beyond ASCII; that costs time only.
+func survey(b []byte) (controls, escapes, high bool) {
 	const (
-		ones  = 0x0101010101010101
-		tops  = 0x8080808080808080
-		limit = 0x2020202020202020
-		slash = 0x5c5c5c5c5c5c5c5c
+		limit = 0x20 * ones
+		slash = '\\' * ones
 	)
-	var controls, slashes, highs uint64
+	var controlled, slashed, highs uint64
 	for len(b) >= 32 {
 		for i := 0; i < 32; i += 8 {
 			w := binary.LittleEndian.Uint64(b[i : i+8])
 			x := w ^ slash
 			highs |= w
-			controls |= (w - limit) &^ w
-			slashes |= (x - ones) &^ x
+			controlled |= (w - limit) &^ w
+			slashed |= (x - ones) &^ x
 		}
 		b = b[32:]
 	}
-	special = (controls|slashes)&tops != 0
-	high = highs&tops != 0
+	controls, escapes, high = controlled&tops != 0, slashed&tops != 0, highs&tops != 0
 	for _, c := range b {
-		special = special || c < 0x20 || c == '\\'
+		controls = controls || c < 0x20
+		escapes = escapes || c == '\\'
 		high = high || c >= utf8.RuneSelf
 	}
-	return special, high
+	return controls, escapes, high
+}
+
+// validUTF8 is utf8.Valid for text that is mostly ASCII: it goes back to eight
+// bytes at a time after each letter beyond.
+func validUTF8(b []byte) bool {
+	for len(b) > 0 {
+		if len(b) >= 8 && binary.LittleEndian.Uint64(b)&tops == 0 {
+			b = b[8:]
+			continue
+		}
+		if b[0] < utf8.RuneSelf {
+			b = b[1:]
+			continue
+		}
+		r, size := utf8.DecodeRune(b)
+		if r == utf8.RuneError && size == 1 {
+			return false
+		}
+		b = b[size:]
+	}
+	return true
 }
 
 func (s *Scanner) fail(i int, reason string) error {
@@ -137,21 +161,39 @@ func (s *Scanner) Text(i int) (text []byte, next int, err error) {
 	} else if i, err = s.Expect(i, '"'); err != nil {
 		return nil, i, err
 	}
-	n := bytes.IndexByte(s.b[i:], '"')
-	if n < 0 {
-		return nil, i, s.fail(len(s.b), "")
-	}
-	if s.plain {
-		return s.b[i : i+n], i + n + 1, nil
-	}
-	end, err := s.careful(i)
+	end, err := s.quote(i)
 	if err != nil {
 		return nil, i, err
 	}
 	return s.b[i:end], end + 1, nil
 }
 
-// careful finds the closing quote of the string whose content begins at i.
+// quote finds the closing quote of the string whose content begins at i.
+func (s *Scanner) quote(i int) (int, error) {
+	if s.controls {
+		return s.careful(i)
+	}
+	for {
+		n := bytes.IndexByte(s.b[i:], '"')
+		if n < 0 {
+			return i, s.fail(len(s.b), "")
+		}
+		if !s.escapes {
+			return i + n, nil
+		}
+		at := bytes.IndexByte(s.b[i:i+n], '\\')
+		if at < 0 {
+			return i + n, nil
+		}
+		n, err := s.escape(i + at)
+		if err != nil {
+			return i, err
+		}
+		i += at + n
+	}
+}
+
+// careful is quote where control characters are about.
 func (s *Scanner) careful(i int) (int, error) {
 	for i < len(s.b) {
 		switch c := s.b[i]; {

@@ -62,7 +62,7 @@ func (s *Scanner) name(i int) (name []byte, next int, err error) {
 
 // slot says where the value of the named attribute belongs, if it is a key.
 func (f *Found) slot(s *Scanner, name []byte, schema Schema) *[]byte {
-	if !s.plain {
+	if s.escapes && bytes.IndexByte(name, '\\') >= 0 {
 		if plain, ok := unescape(name); ok {
 			name = plain
 		}
@@ -87,18 +87,18 @@ func inAttribute(err error, name []byte) error {
 // byte. It reports false where anything is different, and value has to look.
 func (s *Scanner) scalar(i int) (int, bool) {
 	b := s.b
-	if !s.plain || i+8 > len(b) || string(b[i:i+2]) != `{"` || string(b[i+3:i+6]) != `":"` {
+	if s.controls || i+8 > len(b) || string(b[i:i+2]) != `{"` || string(b[i+3:i+6]) != `":"` {
 		return i, false
 	}
 	if tag := Type(b[i+2]); tag != String && tag != Number && tag != Binary {
 		return i, false
 	}
 	n := bytes.IndexByte(b[i+6:], '"')
-	end := i + 6 + n + 1
-	if n < 0 || end >= len(b) || b[end] != '}' {
+	end := i + 6 + n
+	if n < 0 || end+1 >= len(b) || b[end+1] != '}' || s.escapes && bytes.IndexByte(b[i+6:end], '\\') >= 0 {
 		return i, false
 	}
-	return end + 1, true
+	return end + 2, true
 }
 
 // value passes one typed value, `{"S":"a"}`.

@@ -63,13 +63,8 @@ func (t *Table) attempt(ctx context.Context, c call, into []byte) (reply []byte,
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	// How the request's own bytes move is not to be seen from here: give a slow
-	// link the time.
-	upload := time.Duration(len(c.body)) * time.Second / slowest
-	idle := time.AfterFunc(idleLimit+upload, func() { cancel(errIdle) })
-	defer idle.Stop()
-	whole := time.AfterFunc(attemptLimit, func() { cancel(errTooLong) })
-	defer whole.Stop()
+	guard := watch(cancel, len(c.body))
+	defer guard.timer.Stop()
 
 	req := t.request(ctx, c, to)
 	sum := sha256.Sum256(c.body)
@@ -84,7 +79,7 @@ func (t *Table) attempt(ctx context.Context, c call, into []byte) (reply []byte,
 	defer resp.Body.Close() //nolint:errcheck // nothing was written to it
 	id = resp.Header.Get("X-Amzn-Requestid")
 	start := len(into)
-	reply, err = readAll(resp, into, idle)
+	reply, err = readAll(resp, into, guard)
 	if err != nil {
 		return reply[:start], id, brokenOff(ctx, err)
 	}
@@ -98,22 +93,52 @@ func (t *Table) attempt(ctx context.Context, c call, into []byte) (reply []byte,
 	return reply, id, nil
 }
 
+// A watcher ends an attempt in which nothing moves, or that takes too long.
+type watcher struct {
+	timer *time.Timer
+	end   time.Time
+}
+
+// watch begins with a request of so many bytes. How those move is not to be
+// seen from here: a slow link gets the time.
+func watch(cancel context.CancelCauseFunc, size int) *watcher {
+	w := &watcher{end: time.Now().Add(attemptLimit)}
+	w.timer = time.AfterFunc(idleLimit+time.Duration(size)*time.Second/slowest, func() {
+		if time.Now().Before(w.end) {
+			cancel(errIdle)
+			return
+		}
+		cancel(errTooLong)
+	})
+	return w
+}
+
+func (w *watcher) moved() { w.timer.Reset(min(idleLimit, time.Until(w.end))) }
+
+// Header values that all requests share.
+var (
+	identity    = []string{"identity"}
+	contentType = []string{"application/x-amz-json-1.0"}
+	targets     = map[string][]string{
+		"Scan": {"DynamoDB_20120810.Scan"}, "BatchWriteItem": {"DynamoDB_20120810.BatchWriteItem"},
+	}
+)
+
 func (t *Table) request(ctx context.Context, c call, to *endpoint) *http.Request {
 	header := make(http.Header, 12)
 	for name, values := range to.headers {
 		header[name] = values
 	}
-	header["Accept-Encoding"] = []string{"identity"}
-	header["Content-Type"] = []string{"application/x-amz-json-1.0"}
-	header["X-Amz-Target"] = []string{"DynamoDB_20120810." + c.op}
-	if t.userAgent != "" {
-		header["User-Agent"] = []string{t.userAgent}
+	header["Accept-Encoding"], header["Content-Type"], header["X-Amz-Target"] = identity, contentType, targets[c.op]
+	if t.userAgent != nil {
+		header["User-Agent"] = t.userAgent
 	}
 	// The transport sends header and body in one write only if it knows that the
 	// body's reader cannot block: this one it knows.
 	body := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(c.body)), nil }
+	where := *to.url // the signer writes to it
 	req := &http.Request{
-		Method: http.MethodPost, URL: to.url, Host: to.url.Host, Header: header,
+		Method: http.MethodPost, URL: &where, Host: to.url.Host, Header: header,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, ContentLength: int64(len(c.body)), GetBody: body,
 	}
 	req.Body, _ = body()
@@ -134,8 +159,8 @@ func brokenOff(ctx context.Context, err error) error {
 	return &Error{Kind: Transient, Ambiguous: true, Message: err.Error(), Err: err}
 }
 
-// readAll reads the body to its end, and resets the idle timer as bytes come.
-func readAll(resp *http.Response, into []byte, idle *time.Timer) ([]byte, error) {
+// readAll reads the body to its end, and tells guard as bytes come.
+func readAll(resp *http.Response, into []byte, guard *watcher) ([]byte, error) {
 	start := len(into)
 	if n := resp.ContentLength; n > maxReply {
 		return into, garbled("answer of %d bytes is too large", n)
@@ -151,7 +176,7 @@ func readAll(resp *http.Response, into []byte, idle *time.Timer) ([]byte, error)
 		n, err := resp.Body.Read(into[len(into):cap(into)])
 		into = into[:len(into)+n]
 		if n > 0 {
-			idle.Reset(idleLimit)
+			guard.moved()
 		}
 		if len(into)-start > maxReply {
 			return into, garbled("answer of more than %d bytes is too large", maxReply)

@@ -37,7 +37,7 @@ type Table struct {
 	quoted    []byte // the name as JSON
 	schema    item.Schema
 	log       *slog.Logger
-	userAgent string
+	userAgent []string // the header's value
 
 	endpoint atomic.Pointer[endpoint]
 	skew     atomic.Int64 // nanoseconds to add to this machine's clock when signing
@@ -58,10 +58,11 @@ func New(client *dynamodb.Client, name string, schema item.Schema, set Settings)
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Table{
-		options: client.Options(), name: name, quoted: quote(name), schema: schema,
-		log: log, userAgent: set.UserAgent,
+	t := &Table{options: client.Options(), name: name, quoted: quote(name), schema: schema, log: log}
+	if set.UserAgent != "" {
+		t.userAgent = []string{set.UserAgent}
 	}
+	return t
 }
 
 // endpoint is where calls go, for one account's credentials.
