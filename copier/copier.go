@@ -17,7 +17,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -110,6 +109,7 @@ func Run(ctx context.Context, src Source, sink Sink, opts Options) error {
 		src: src, sink: sink, Options: opts,
 		pool:    make(chan *page, opts.Pages),
 		batches: make(chan *batch, opts.Workers), // one waiting batch a writer hides the read latency; more would only hold memory
+		spare:   make(chan *batch, opts.Workers),
 		gate:    newGate(opts.Workers),
 		ledger:  newLedger(src.Segments()),
 	}
@@ -181,7 +181,7 @@ type run struct {
 	batches chan *batch
 	gate    *gate
 	ledger  *ledger
-	spare   sync.Pool // of *batch
+	spare   chan *batch // to be filled again
 
 	reads, writes sanity
 }

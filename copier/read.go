@@ -178,9 +178,11 @@ func (c *cutter) flush(ctx context.Context) error {
 
 // batch returns an empty batch, used before where there is one.
 func (r *run) batch() *batch {
-	if b, ok := r.spare.Get().(*batch); ok {
+	select {
+	case b := <-r.spare:
 		b.writes, b.pages, b.bytes = b.writes[:0], b.pages[:0], 0
 		return b
+	default:
 	}
 	return &batch{writes: make([]item.Write, 0, MaxBatch), pages: make([]*page, 0, MaxBatch)}
 }

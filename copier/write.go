@@ -23,7 +23,10 @@ func (r *run) writeAll(ctx, hard context.Context) error {
 		if err := r.write(ctx, hard, b); err != nil {
 			return err
 		}
-		r.spare.Put(b)
+		select {
+		case r.spare <- b:
+		default:
+		}
 	}
 }
 

@@ -220,3 +220,22 @@ func TestCarefulAndPlainAgree(t *testing.T) {
 		}
 	}
 }
+
+// The near quote is found at each of the eight places, and never behind a backslash.
+func TestNear(t *testing.T) {
+	for at := range 10 {
+		for slash := -1; slash < 10; slash++ {
+			b := []byte("abcdefghijklmnop")
+			b[at] = '"'
+			if slash >= 0 && slash != at {
+				b[slash] = '\\'
+			}
+			s := Scanner{b: b}
+			n, ok := s.near(0)
+			want := at < 8 && (slash < 0 || slash >= at)
+			if ok != want || ok && n != at {
+				t.Fatalf("quote at %d, backslash at %d: got %d, %v", at, slash, n, ok)
+			}
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"math/bits"
 	"unicode/utf8"
 )
 
@@ -173,6 +174,9 @@ func (s *Scanner) quote(i int) (int, error) {
 	if s.controls {
 		return s.careful(i)
 	}
+	if n, ok := s.near(i); ok {
+		return i + n, nil
+	}
 	for {
 		n := bytes.IndexByte(s.b[i:], '"')
 		if n < 0 {
@@ -191,6 +195,19 @@ func (s *Scanner) quote(i int) (int, error) {
 		}
 		i += at + n
 	}
+}
+
+// near finds a closing quote within the eight bytes from i, where most names and
+// many values end, if no backslash stands before it.
+func (s *Scanner) near(i int) (n int, ok bool) {
+	if i+8 > len(s.b) {
+		return 0, false
+	}
+	w := binary.LittleEndian.Uint64(s.b[i : i+8])
+	quotes, slashes := w^('"'*ones), w^('\\'*ones)
+	quotes = (quotes - ones) &^ quotes & tops
+	slashes = (slashes - ones) &^ slashes & tops
+	return bits.TrailingZeros64(quotes) / 8, quotes != 0 && quotes&-quotes < slashes&-slashes-1
 }
 
 // careful is quote where control characters are about.

@@ -93,9 +93,13 @@ func (s *Scanner) scalar(i int) (int, bool) {
 	if tag := Type(b[i+2]); tag != String && tag != Number && tag != Binary {
 		return i, false
 	}
-	n := bytes.IndexByte(b[i+6:], '"')
+	n, ok := s.near(i + 6)
+	if !ok {
+		n = bytes.IndexByte(b[i+6:], '"')
+		ok = n >= 0 && !(s.escapes && bytes.IndexByte(b[i+6:i+6+n], '\\') >= 0)
+	}
 	end := i + 6 + n
-	if n < 0 || end+1 >= len(b) || b[end+1] != '}' || s.escapes && bytes.IndexByte(b[i+6:end], '\\') >= 0 {
+	if !ok || end+1 >= len(b) || b[end+1] != '}' {
 		return i, false
 	}
 	return end + 2, true

@@ -3,7 +3,6 @@ package table
 import (
 	"context"
 	"errors"
-	"sync"
 	"time"
 
 	"github.com/dynamo-cmdline/dynamo/copier"
@@ -53,20 +52,29 @@ func (r *reader) Read(ctx context.Context, segment int, from item.Cursor, attemp
 }
 
 // writer makes a sink of the table.
-func (t *Table) writer(d Description) *writer { return &writer{table: t.plane(d)} }
+func (t *Table) writer(d Description) *writer {
+	return &writer{table: t.plane(d), spare: make(chan *wire.Scratch, 1024)} // at most one a worker
+}
 
+// A writer keeps its buffers for the next batch: a sync.Pool would give them
+// up at each collection, and collections are frequent.
 type writer struct {
-	table   *wire.Table
-	scratch sync.Pool
+	table *wire.Table
+	spare chan *wire.Scratch
 }
 
 func (w *writer) Write(ctx context.Context, batch []item.Write, attempt int) (copier.Result, error) {
-	mem, ok := w.scratch.Get().(*wire.Scratch)
-	if !ok {
+	var mem *wire.Scratch
+	select {
+	case mem = <-w.spare:
+	default:
 		mem = new(wire.Scratch)
 	}
-	defer w.scratch.Put(mem)
 	done, err := w.table.BatchWrite(ctx, batch, attempt, mem)
+	select {
+	case w.spare <- mem:
+	default:
+	}
 	if err != nil {
 		return copier.Result{}, fault(targetSide, err)
 	}
