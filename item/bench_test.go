@@ -15,7 +15,7 @@ func BenchmarkItems(b *testing.B) {
 		text string
 	}{{"200", 200, "x"}, {"1000", 1000, "x"}, {"10000", 10_000, "x"}, {"1000 escaped", 1000, `one \"word\" in some text, née Ünal, `}} {
 		b.Run(c.name, func(b *testing.B) {
-			one := fmt.Sprintf(`{"pk":{"S":"customer#0001"},"sk":{"N":"17"},"open":{"BOOL":true},"tags":{"L":[{"S":"a"},{"S":"b"}]},"total":{"N":"12.50"},"text":{"S":"%s"}}`, strings.Repeat(c.text, c.size/len(c.text)))
+			one := fmt.Sprintf(`{"pk":{"S":"customer#0001"},"sk":{"N":"17"},"open":{"BOOL":true},"tags":{"L":[{"S":"a"},{"S":"b"}]},"lines":{"L":[{"M":{"sku":{"S":"SKU-1"},"price":{"N":"7"}}},{"M":{"sku":{"S":"SKU-22"},"price":{"N":"45"}}}]},"total":{"N":"12.50"},"text":{"S":"%s"}}`, strings.Repeat(c.text, c.size/len(c.text)))
 			page := []byte("[" + strings.Repeat(one+",", 1<<20/len(one)) + one + "]")
 			b.SetBytes(int64(len(page)))
 			b.ReportAllocs()

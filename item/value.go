@@ -37,6 +37,10 @@ func (s *Scanner) Item(i int, schema Schema) (Found, int, error) {
 		default:
 			*slot = s.b[s.Space(from):i]
 		}
+		if i < len(s.b) && s.b[i] == ',' {
+			i++
+			continue
+		}
 		if i, more, err = s.More(i, '}'); err != nil {
 			return f, i, err
 		}
@@ -53,6 +57,11 @@ func (s *Scanner) Item(i int, schema Schema) (Found, int, error) {
 
 // name passes the name of a member and the colon.
 func (s *Scanner) name(i int) (name []byte, next int, err error) {
+	if i < len(s.b) && s.b[i] == '"' && !s.controls {
+		if n, ok := s.near(i + 1); ok && i+n+2 < len(s.b) && s.b[i+n+2] == ':' {
+			return s.b[i+1 : i+1+n], i + n + 3, nil
+		}
+	}
 	if name, i, err = s.Text(i); err != nil {
 		return nil, i, err
 	}
@@ -110,6 +119,14 @@ func (s *Scanner) value(i, depth int) (int, error) {
 	if next, ok := s.scalar(i); ok {
 		return next, nil
 	}
+	if i+6 < len(s.b) && depth < maxDepth {
+		switch string(s.b[i : i+6]) {
+		case `{"M":{`:
+			return s.closed(s.attributes(i+6, depth+1))
+		case `{"L":[`:
+			return s.closed(s.list(i+6, depth+1))
+		}
+	}
 	i, err := s.Expect(i, '{')
 	if err != nil {
 		return i, err
@@ -136,9 +153,13 @@ func (s *Scanner) value(i, depth int) (int, error) {
 	case "NULL":
 		i, err = s.Word(i, "true")
 	case "M":
-		i, err = s.Members(i, func(i int, _ []byte) (int, error) { return s.value(i, depth+1) })
+		if i, err = s.Expect(i, '{'); err == nil {
+			i, err = s.attributes(i, depth+1)
+		}
 	case "L":
-		i, err = s.Elements(i, func(i int) (int, error) { return s.value(i, depth+1) })
+		if i, err = s.Expect(i, '['); err == nil {
+			i, err = s.list(i, depth+1)
+		}
 	case "SS", "NS", "BS":
 		i, err = s.Elements(i, func(i int) (int, error) {
 			_, i, err := s.Text(i)
@@ -147,10 +168,52 @@ func (s *Scanner) value(i, depth int) (int, error) {
 	default:
 		return i, s.fail(i, "unknown type tag")
 	}
+	return s.closed(i, err)
+}
+
+// closed passes the brace behind a typed value.
+func (s *Scanner) closed(i int, err error) (int, error) {
 	if err != nil {
 		return i, err
 	}
 	return s.Expect(i, '}')
+}
+
+// attributes passes the members of a map from behind its opening brace.
+func (s *Scanner) attributes(i, depth int) (int, error) {
+	i, empty := s.Empty(i, '}')
+	for more := !empty; more; {
+		var err error
+		if _, i, err = s.name(i); err != nil {
+			return i, err
+		}
+		if i, err = s.value(i, depth); err != nil {
+			return i, err
+		}
+		if i < len(s.b) && s.b[i] == ',' {
+			i++
+			continue
+		}
+		if i, more, err = s.More(i, '}'); err != nil {
+			return i, err
+		}
+	}
+	return i, nil
+}
+
+// list passes the elements of a list from behind its opening bracket.
+func (s *Scanner) list(i, depth int) (int, error) {
+	i, empty := s.Empty(i, ']')
+	for more := !empty; more; {
+		var err error
+		if i, err = s.value(i, depth); err != nil {
+			return i, err
+		}
+		if i, more, err = s.More(i, ']'); err != nil {
+			return i, err
+		}
+	}
+	return i, nil
 }
 
 // Parse checks that raw is exactly one item and finds its key.
