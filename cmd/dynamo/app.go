@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -15,6 +17,9 @@ import (
 // run is the program: it returns the exit code.
 func run(ctx context.Context, args []string, s streams) int {
 	err := newApp(s).RunContext(ctx, args)
+	if err != nil && wantsJSON(args) && !errors.As(err, new(shown)) {
+		_ = json.NewEncoder(s.out).Encode(result{err: err}.object(commandOf(args)))
+	}
 	report(s, err, args)
 	return exitCode(err)
 }
@@ -44,8 +49,8 @@ func newApp(s streams) *cli.App {
 }
 
 const examples = `dynamo copy --table orders --source prod --target dev
-   dynamo copy --table orders --source prod --target dev --mode merge --dry-run
-   dynamo copy --source prod --target dev             # the tables of dynamo.yaml`
+dynamo copy --table orders --source prod --target dev --mode merge --dry-run
+dynamo copy --source prod --target dev             # the tables of dynamo.yaml`
 
 // usageError makes every complaint of the flag library one of ours.
 func usageError(c *cli.Context, err error, _ bool) error {
@@ -83,7 +88,11 @@ func noArguments(c *cli.Context) error {
 // noEmptyValues refuses flags that were given an empty value, as a variable
 // that is not set gives them.
 func noEmptyValues(c *cli.Context) error {
-	for _, name := range c.LocalFlagNames() {
+	for _, flag := range c.Command.Flags {
+		name := flag.Names()[0]
+		if !c.IsSet(name) {
+			continue
+		}
 		values := []string{"x"}
 		switch v := c.Value(name).(type) {
 		case string:
@@ -118,6 +127,19 @@ func exitCode(err error) int {
 	return int(table.Failed)
 }
 
+// wantsJSON reports whether the arguments ask for JSON, even where they cannot
+// be read further.
+func wantsJSON(args []string) bool {
+	return slices.Contains(args, "--json") || slices.Contains(args, "-json")
+}
+
+func commandOf(args []string) string {
+	if len(args) > 1 && !strings.HasPrefix(args[1], "-") {
+		return args[1]
+	}
+	return "dynamo"
+}
+
 // report tells people what went wrong: the error, then what to do about it.
 func report(s streams, err error, args []string) {
 	if err == nil || errors.As(err, new(told)) {
@@ -127,12 +149,17 @@ func report(s streams, err error, args []string) {
 	if colorful(s.err, args) {
 		prefix, hintPrefix = "\x1b[1;31merror:\x1b[0m ", "\x1b[1mhint:\x1b[0m "
 	}
-	if os.Getenv("GITHUB_ACTIONS") == "true" {
-		say(s.err, "::error::%s\n", annotation(err.Error()))
-	} else {
+	hint := hintOf(err)
+	switch {
+	case os.Getenv("GITHUB_ACTIONS") == "true":
+		say(s.err, "::error::%s\n", annotation(visible(err.Error())))
+	case wantsJSON(args):
+		display{json: true}.logger(s).Error(err.Error(), "hint", hint)
+		return
+	default:
 		say(s.err, "%s%s\n", prefix, visible(err.Error()))
 	}
-	if hint := hintOf(err); hint != "" {
+	if hint != "" {
 		say(s.err, "%s%s\n", hintPrefix, visible(hint))
 	}
 }
@@ -141,6 +168,11 @@ func report(s streams, err error, args []string) {
 type told struct{ error }
 
 func (t told) Unwrap() error { return t.error }
+
+// A shown is an error that is in the JSON on stdout already.
+type shown struct{ error }
+
+func (s shown) Unwrap() error { return s.error }
 
 func hintOf(err error) string {
 	var known *table.Error

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"strings"
+	"slices"
 
 	"go.yaml.in/yaml/v3"
 
@@ -51,7 +51,7 @@ func (p *protected) UnmarshalYAML(node *yaml.Node) error {
 
 func strict(node *yaml.Node, known ...string) error {
 	for i := 0; i+1 < len(node.Content); i += 2 {
-		if key := node.Content[i]; !strings.Contains(" "+strings.Join(known, " ")+" ", " "+key.Value+" ") {
+		if key := node.Content[i]; !slices.Contains(known, key.Value) {
 			return badUsage("", "line %d: unknown key %q", key.Line, key.Value)
 		}
 	}
@@ -81,6 +81,9 @@ func readConfig(path string) (config, error) {
 		return c, badUsage("", "%s: %v", file, err)
 	}
 	top := node.Content[0]
+	if top.Tag == "!!null" {
+		return c, nil // nor does one that holds nothing
+	}
 	if top.Kind != yaml.MappingNode {
 		return c, badUsage("", "%s: line %d: want tables: and protected:", file, top.Line)
 	}

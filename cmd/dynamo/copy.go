@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -32,9 +34,9 @@ func copyCommand(s streams) *cli.Command {
 	return &cli.Command{
 		Name: "copy", Usage: "copy tables from one account to another",
 		UsageText: `dynamo copy --table orders --source prod --target dev
-   dynamo copy --table orders --source prod --target dev --mode merge --no-backup --yes
-   dynamo copy --table orders --source prod --target dev --dry-run
-   dynamo copy --source prod --target dev             # the tables of dynamo.yaml, or of DYNAMO_TABLE`,
+dynamo copy --table orders --source prod --target dev --mode merge --no-backup --yes
+dynamo copy --table orders --source prod --target dev --dry-run
+dynamo copy --source prod --target dev             # the tables of dynamo.yaml, or of DYNAMO_TABLE`,
 		Description: `Makes the target's items equal to the source's (--mode replace, the default: backs the
 target up, waits until the backup can be relied on, deletes all items of the target, copies), or
 puts every source item over what is there (--mode merge). Shows what it is about to do, and asks.
@@ -47,12 +49,12 @@ Exit codes: 0 done, 1 failed, 2 usage or configuration, 5 refused by a guard and
 			&cli.StringFlag{Name: "target", Aliases: []string{"tgt"}, Usage: "`PROFILE` to write to"},
 			&cli.StringFlag{Name: "target-table", Usage: "`NAME` of the table in the target, where it is another"},
 			&cli.StringFlag{Name: "mode", Value: string(table.Replace), Usage: "`MODE`: replace or merge"},
-			&cli.BoolFlag{Name: "no-backup", Usage: "do without the AWS backup of the target: nothing to go back to"},
+			&cli.BoolFlag{Name: "no-backup", Usage: "do without the AWS backup of the target: nothing to go back to", DisableDefaultText: true},
 			&cli.DurationFlag{Name: "backup-settle", Value: time.Minute, Usage: "`AGE` that the backup must have before the first change"},
-			&cli.IntFlag{Name: "segments", Usage: "`N` segments to scan the source in (default: from its size)"},
-			&cli.IntFlag{Name: "workers", Usage: "most batches in flight, `N` (default: 64 a core, at most 256)"},
-			&cli.BoolFlag{Name: "eventual", Usage: "eventually consistent reads: half the read cost"},
-			&cli.BoolFlag{Name: "allow-empty-source", Usage: "believe a source that reads as empty although AWS counts items in it"},
+			&cli.IntFlag{Name: "segments", Usage: "`N` segments to scan the source in", DefaultText: "from its size"},
+			&cli.IntFlag{Name: "workers", Usage: "most batches in flight, `N`", DefaultText: "64 a core, at most 256"},
+			&cli.BoolFlag{Name: "eventual", Usage: "eventually consistent reads: half the read cost", DisableDefaultText: true},
+			&cli.BoolFlag{Name: "allow-empty-source", Usage: "believe a source that reads as empty although AWS counts items in it", DisableDefaultText: true},
 		}, commonFlags()...),
 		OnUsageError: usageError,
 		Action: func(c *cli.Context) error {
@@ -74,14 +76,14 @@ func commonFlags() []cli.Flag {
 		&cli.StringFlag{Name: "endpoint-url", Usage: "`URL` of both sides' endpoint; plain http on this machine only"},
 		&cli.StringFlag{Name: "source-endpoint-url", Usage: "`URL` of the source's endpoint"},
 		&cli.StringFlag{Name: "target-endpoint-url", Usage: "`URL` of the target's endpoint"},
-		&cli.BoolFlag{Name: "yes", Usage: "answer yes to the question; required without a terminal"},
+		&cli.BoolFlag{Name: "yes", Usage: "answer yes to the question; required without a terminal", DisableDefaultText: true},
 		&cli.StringFlag{Name: "allow-protected", Usage: "`PROFILE/TABLE` of a protected target that may be written to"},
-		&cli.BoolFlag{Name: "dry-run", Usage: "print the plan, change nothing"},
-		&cli.BoolFlag{Name: "json", Usage: "one JSON object on stdout, JSON log lines on stderr"},
-		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "errors only on stderr"},
-		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "one line a request on stderr, never its content"},
-		&cli.BoolFlag{Name: "no-progress", Usage: "no progress bar, no progress lines"},
-		&cli.BoolFlag{Name: "no-color", Usage: "no colours (also: NO_COLOR)"},
+		&cli.BoolFlag{Name: "dry-run", Usage: "print the plan, change nothing", DisableDefaultText: true},
+		&cli.BoolFlag{Name: "json", Usage: "one JSON object on stdout, JSON log lines on stderr", DisableDefaultText: true},
+		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "errors only on stderr", DisableDefaultText: true},
+		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "one line a request on stderr, never its content", DisableDefaultText: true},
+		&cli.BoolFlag{Name: "no-progress", Usage: "no progress bar, no progress lines", DisableDefaultText: true},
+		&cli.BoolFlag{Name: "no-color", Usage: "no colours (also: NO_COLOR)", DisableDefaultText: true},
 		&cli.DurationFlag{Name: "max-retry-time", Value: 15 * time.Minute, Usage: "give up after `D` without any progress"},
 		&cli.StringFlag{Name: "config", Usage: "`FILE` instead of dynamo.yaml in the working directory"},
 	}
@@ -151,18 +153,18 @@ func runCopy(ctx context.Context, o copyOptions, s streams) error {
 	o.source.access.Log, o.target.access.Log = log, log
 	names, err := chooseTables(ctx, o, conf, s)
 	if err != nil {
-		return o.display.failed(s, err)
+		return interrupted(ctx, err)
 	}
 	if o.targetTable != "" && len(names) > 1 {
 		return badUsage("", "--target-table names one table, and %d are to be copied", len(names))
 	}
 	var results []result
 	for _, name := range names {
-		r := copyOne(ctx, o, name, log, s)
-		results = append(results, r)
 		if ctx.Err() != nil {
-			break
+			results = append(results, result{name: name}.with(fmt.Errorf("not begun: %w", context.Cause(ctx))))
+			continue
 		}
+		results = append(results, copyOne(ctx, o, name, log, s))
 	}
 	return o.display.results(s, "copy", results)
 }
@@ -194,7 +196,36 @@ func copyOne(ctx context.Context, o copyOptions, name string, log *slog.Logger, 
 	summary, err := source.Copy(ctx, target, o.copy)
 	show.stop()
 	r.summary = &summary
-	return r.with(err)
+	return r.with(left(summary, interrupted(ctx, err)))
+}
+
+// interrupted prefers the signal to whatever it made fail.
+func interrupted(ctx context.Context, err error) error {
+	var signal stopped
+	if err != nil && errors.As(context.Cause(ctx), &signal) {
+		return signal
+	}
+	return err
+}
+
+// left adds to the hint what a copy that broke off has left behind.
+func left(m table.Summary, err error) error {
+	if err == nil || m.Written+m.Deleted == 0 {
+		return err
+	}
+	hint := fmt.Sprintf("the target is not complete, with %s items deleted and %s written: run the same command again", count(m.Deleted), count(m.Written))
+	if before := hintOf(err); before != "" {
+		hint += "; " + before
+	}
+	if m.Backup != "" && !strings.Contains(hint, m.Backup) {
+		hint += "; what was there before is in the backup " + m.Backup
+	}
+	e := &table.Error{Kind: table.Failed, Hint: hint, Err: err}
+	var known *table.Error
+	if errors.As(err, &known) {
+		e.Kind = known.Kind
+	}
+	return e
 }
 
 var errNoTables = errors.New("no table is named")

@@ -109,8 +109,12 @@ func (d display) results(s streams, command string, list []result) error {
 				Failed  int    `json:"failed"`
 			}{command, objects, failed}
 		}
-		if err := json.NewEncoder(s.out).Encode(out); err != nil && worst == nil {
-			return fmt.Errorf("write the result: %w", err)
+		err := json.NewEncoder(s.out).Encode(out)
+		switch {
+		case worst != nil:
+			worst = shown{worst}
+		case err != nil:
+			return shown{fmt.Errorf("write the result: %w", err)}
 		}
 	} else {
 		for _, r := range list {
@@ -134,14 +138,6 @@ func (d display) results(s streams, command string, list []result) error {
 		return nil
 	}
 	return told{worst}
-}
-
-// failed is for an error before any table was touched.
-func (d display) failed(s streams, err error) error {
-	if d.json {
-		_ = json.NewEncoder(s.out).Encode(result{err: err}.object("copy"))
-	}
-	return err
 }
 
 // rows are a summary's lines, for the terminal and for the job's page.
