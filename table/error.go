@@ -136,12 +136,4 @@ func runError(err error, source, target *Table) error {
 	return e
 }
 
-func deref[T any](p *T) T {
-	if p == nil {
-		var zero T
-		return zero
-	}
-	return *p
-}
-
 func (t *Table) endpoint() string { return aws.ToString(t.client.Options().BaseEndpoint) }

@@ -97,8 +97,8 @@ var classes = map[wire.Kind]copier.Class{
 
 // fault says an error of the wire in the engine's words.
 func fault(side string, err error) error {
-	e := (*wire.Error)(nil)
-	if !errors.As(err, &e) {
+	e, ok := err.(*wire.Error) //nolint:errorlint // one inside another error is why the context ended: not this call's
+	if !ok {
 		return err
 	}
 	return &copier.Fault{

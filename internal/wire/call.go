@@ -17,8 +17,9 @@ import (
 const (
 	// idleLimit ends an attempt in which no byte has moved for so long.
 	idleLimit = 10 * time.Second
-	// slowest is the bytes per second at which a request is still let go out.
-	slowest = 64 << 10
+	// slowest is the bytes per second that an attempt must move on average, each
+	// way, after the first idleLimit: an answer that trickles is no answer.
+	slowest = 8 << 10
 	// attemptLimit ends any attempt: what has not been applied by then will
 	// hardly be.
 	attemptLimit = 60 * time.Second
@@ -28,8 +29,7 @@ const (
 )
 
 var (
-	errIdle    = errors.New("no byte moved for 10s")
-	errTooLong = errors.New("no complete answer within 60s")
+	errSlow = errors.New("the answer did not come, or too slowly")
 )
 
 // A call is one attempt of one operation.
@@ -93,27 +93,31 @@ func (t *Table) attempt(ctx context.Context, c call, into []byte) (reply []byte,
 	return reply, id, nil
 }
 
-// A watcher ends an attempt in which nothing moves, or that takes too long.
+// A watcher ends an attempt in which nothing moves, or too little.
 type watcher struct {
 	timer *time.Timer
-	end   time.Time
+	end   time.Time // moves out as bytes come
+	last  time.Time // does not
 }
 
 // watch begins with a request of so many bytes. How those move is not to be
-// seen from here: a slow link gets the time.
+// seen from here: they get the time.
 func watch(cancel context.CancelCauseFunc, size int) *watcher {
-	w := &watcher{end: time.Now().Add(attemptLimit)}
-	w.timer = time.AfterFunc(idleLimit+time.Duration(size)*time.Second/slowest, func() {
-		if time.Now().Before(w.end) {
-			cancel(errIdle)
-			return
-		}
-		cancel(errTooLong)
-	})
+	now := time.Now()
+	w := &watcher{end: now.Add(idleLimit + paid(size)), last: now.Add(attemptLimit)}
+	w.timer = time.AfterFunc(time.Until(w.end), func() { cancel(errSlow) })
 	return w
 }
 
-func (w *watcher) moved() { w.timer.Reset(min(idleLimit, time.Until(w.end))) }
+// moved is told of bytes that came.
+func (w *watcher) moved(n int) {
+	w.end = w.end.Add(paid(n))
+	now := time.Now()
+	w.timer.Reset(min(idleLimit, w.end.Sub(now), w.last.Sub(now)))
+}
+
+// paid is the time that so many bytes may take.
+func paid(n int) time.Duration { return time.Duration(n) * time.Second / slowest }
 
 // Header values that all requests share.
 var (
@@ -147,14 +151,14 @@ func (t *Table) request(ctx context.Context, c call, to *endpoint) *http.Request
 
 // brokenOff is a connection that failed, with our own reason where we ended it.
 func brokenOff(ctx context.Context, err error) error {
-	if e := (*Error)(nil); errors.As(err, &e) {
-		return e
-	}
 	switch cause := context.Cause(ctx); {
-	case errors.Is(cause, errIdle), errors.Is(cause, errTooLong):
+	case errors.Is(cause, errSlow):
 		err = cause
 	case cause != nil:
 		return cause // the caller's own end, not a fault
+	}
+	if e, ok := err.(*Error); ok { //nolint:errorlint // only our own, just made
+		return e
 	}
 	return &Error{Kind: Transient, Ambiguous: true, Message: err.Error(), Err: err}
 }
@@ -176,7 +180,7 @@ func readAll(resp *http.Response, into []byte, guard *watcher) ([]byte, error) {
 		n, err := resp.Body.Read(into[len(into):cap(into)])
 		into = into[:len(into)+n]
 		if n > 0 {
-			guard.moved()
+			guard.moved(n)
 		}
 		if len(into)-start > maxReply {
 			return into, garbled("answer of more than %d bytes is too large", maxReply)
@@ -211,14 +215,13 @@ func garbled(format string, args ...any) error {
 	return &Error{Kind: Transient, Garbled: true, Ambiguous: true, Code: "GarbledAnswer", Message: fmt.Sprintf(format, args...)}
 }
 
-// explain fills in what every error says: the call that failed.
+// explain fills in what every error says: the call that failed. What is not
+// ours, such as why the caller's context ended, may be shared and stays as it is.
 func (t *Table) explain(c call, err error) error {
-	e := (*Error)(nil)
-	if !errors.As(err, &e) {
-		return err
+	if e, ok := err.(*Error); ok { //nolint:errorlint // only our own, just made
+		e.Op, e.Table = c.op, t.name
 	}
-	e.Op, e.Table = c.op, t.name
-	return e
+	return err
 }
 
 // noteSkew remembers how far this machine's clock is off, as the service's

@@ -287,7 +287,7 @@ func TestAttemptsEnd(t *testing.T) {
 		name   string
 		client dynamodb.HTTPClient
 		after  time.Duration
-	}{{"nothing comes", silent{}, idleLimit}, {"a byte a second", trickling{}, attemptLimit}} {
+	}{{"nothing comes", silent{}, idleLimit}, {"a byte a second", trickling{}, idleLimit}} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				began := time.Now()
