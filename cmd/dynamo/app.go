@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -16,7 +17,10 @@ import (
 
 // run is the program: it returns the exit code.
 func run(ctx context.Context, args []string, s streams) int {
+	done := make(chan struct{})
+	defer context.AfterFunc(ctx, func() { excuse(s, args, done) })()
 	err := newApp(s).RunContext(ctx, args)
+	close(done)
 	if err != nil && wantsJSON(args) && !errors.As(err, new(shown)) {
 		_ = json.NewEncoder(s.out).Encode(result{err: err}.object(commandOf(args)))
 	}
@@ -125,6 +129,21 @@ func exitCode(err error) int {
 		return int(known.Kind)
 	}
 	return int(table.Failed)
+}
+
+// excuse says why a run that was told to stop still goes on, if it does.
+func excuse(s streams, args []string, done chan struct{}) {
+	const text = "stopping: what is under way is finished first; a second signal ends it at once"
+	select {
+	case <-done:
+		return
+	case <-time.After(time.Second):
+	}
+	if wantsJSON(args) {
+		display{json: true}.logger(s).Info(text)
+		return
+	}
+	say(s.err, "\n%s\n", text)
 }
 
 // wantsJSON reports whether the arguments ask for JSON, even where they cannot

@@ -124,7 +124,7 @@ func (d display) results(s streams, command string, list []result) error {
 		}
 	}
 	if err := stepSummary(command, list); err != nil {
-		say(s.err, "warning: %v\n", err)
+		say(s.err, "::warning::%s\n", annotation(visible(err.Error())))
 	}
 	if len(list) == 1 {
 		return worst

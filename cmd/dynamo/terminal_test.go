@@ -102,11 +102,11 @@ func TestTableQuestion(t *testing.T) {
 
 func TestProgressBar(t *testing.T) {
 	t.Parallel()
-	name := newTables(t, 60, 0)
+	name := newTables(t, 120, 0)
 	slow(t, name, 300*time.Millisecond)
-	c := onTerminal(t, "copy", "--table", name, "--source", "prod", "--target", "dev", "--no-backup", "--yes")
-	c.expect("items/s")
+	c := onTerminal(t, "copy", "--table", name, "--source", "prod", "--target", "dev", "--no-backup", "--yes", "--workers", "1")
 	c.expect("units/s")
+	c.expect("/120, ")
 	c.expect("throttled 0")
 	if code := c.wait(); code != 0 {
 		t.Errorf("exit code %d, want 0", code)
@@ -116,9 +116,9 @@ func TestProgressBar(t *testing.T) {
 
 func TestNoProgress(t *testing.T) {
 	t.Parallel()
-	name := newTables(t, 60, 0)
+	name := newTables(t, 120, 0)
 	slow(t, name, 300*time.Millisecond)
-	c := onTerminal(t, "copy", "--table", name, "--source", "prod", "--target", "dev", "--no-backup", "--yes", "--no-progress")
+	c := onTerminal(t, "copy", "--table", name, "--source", "prod", "--target", "dev", "--no-backup", "--yes", "--workers", "1", "--no-progress")
 	if code := c.wait(); code != 0 {
 		t.Errorf("exit code %d, want 0", code)
 	}
@@ -222,6 +222,25 @@ func TestSignals(t *testing.T) {
 				t.Errorf("the target has %d items, so this test shows nothing", n)
 			}
 		})
+	}
+}
+
+// The second signal ends the program at once, whatever it waits for.
+func TestSecondSignal(t *testing.T) {
+	t.Parallel()
+	name := newTables(t, 5, 0)
+	slow(t, name, 8*time.Second)
+	c := onTerminal(t, "copy", "--table", name, "--source", "prod", "--target", "dev", "--no-backup", "--yes", "--workers", "1")
+	c.expect("copy ")
+	began := time.Now()
+	c.send("\x03")
+	c.expect("a second signal ends it at once")
+	c.send("\x03")
+	if code := c.wait(); code != 130 {
+		t.Errorf("exit code %d, want 130", code)
+	}
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("took %s to stop", took)
 	}
 }
 
