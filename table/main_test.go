@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"go.uber.org/goleak"
 
 	"github.com/dynamo-cmdline/dynamo/internal/ddbtest"
@@ -36,6 +37,10 @@ func TestMain(m *testing.M) {
 				panic(err)
 			}
 		}
+	}
+	if err := makeExample(context.Background()); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
 	code := m.Run()
 	if err := world.Close(); err != nil && code == 0 {
@@ -139,4 +144,22 @@ func requireNoLeak(t *testing.T) func() {
 // soon are options that do not wait for what takes minutes with AWS.
 func soon(mode Mode) CopyOptions {
 	return CopyOptions{Mode: mode, NoBackup: true, BackupSettle: time.Millisecond, Stall: 5 * time.Minute, Workers: 16}
+}
+
+// makeExample makes the table that the package's example copies.
+func makeExample(ctx context.Context) error {
+	shape := ddbtest.Table{Name: "example", Partition: ddbtest.S("pk")}
+	for _, name := range []string{"prod", "dev"} {
+		if err := world.Account(name).CreateTable(ctx, shape); err != nil {
+			return err
+		}
+	}
+	return world.Account("prod").Fill(ctx, shape.Name, func(yield func(ddbtest.Item) bool) {
+		for i, customer := range []string{"acme", "globex", "initech", "umbrella"} {
+			text := func(s string) *types.AttributeValueMemberS { return &types.AttributeValueMemberS{Value: s} }
+			if !yield(ddbtest.Item{"pk": text(fmt.Sprint("order#", i)), "customer": text(customer)}) {
+				return
+			}
+		}
+	})
 }

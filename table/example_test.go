@@ -1,0 +1,37 @@
+package table_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"strings"
+
+	"github.com/dynamo-cmdline/dynamo/item"
+	"github.com/dynamo-cmdline/dynamo/table"
+)
+
+// The script for three in the morning: put the source's items over the
+// target's, without those of one customer.
+func Example() {
+	ctx := context.Background()
+	prod, err := table.Open(ctx, "prod", "example", table.Access{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	dev, err := table.Open(ctx, "dev", "example", table.Access{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	summary, err := prod.Copy(ctx, dev, table.CopyOptions{
+		Mode:     table.Merge,
+		NoBackup: true,
+		Shape: func(it item.Item) (item.Item, error) {
+			if strings.Contains(string(it), `"customer":{"S":"acme"}`) {
+				return nil, nil
+			}
+			return it, nil
+		},
+	})
+	fmt.Println("read", summary.Read, "written", summary.Written, "skipped", summary.Skipped, "error", err)
+	// Output: read 4 written 3 skipped 1 error <nil>
+}

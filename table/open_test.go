@@ -1,0 +1,74 @@
+package table
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestOpenRefuses(t *testing.T) {
+	for _, c := range []struct {
+		name, profile, table string
+		access               Access
+		want                 string
+	}{
+		{"no such profile", "nobody", "orders", Access{}, `profile "nobody" does not exist`},
+		{"a name that is too short", "dev", "ab", Access{}, "not a table name"},
+		{"an empty name", "dev", "", Access{}, "not a table name"},
+		{"a path", "dev", "../orders", Access{}, "not a table name"},
+		{"plain http elsewhere", "dev", "orders", Access{Endpoint: "http://dynamodb.example.com"}, "in the clear"},
+		{"plain http on a private network", "dev", "orders", Access{Endpoint: "http://10.0.0.1:8000"}, "in the clear"},
+		{"no URL", "dev", "orders", Access{Endpoint: "localhost:8000"}, "not an endpoint"},
+		{"another scheme", "dev", "orders", Access{Endpoint: "ftp://localhost"}, "not an endpoint"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := Open(t.Context(), c.profile, c.table, c.access)
+			requireKind(t, err, Usage)
+			if !strings.Contains(err.Error(), c.want) {
+				t.Fatalf("got %v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
+// The order of truth for the region: the caller, the profile, the environment.
+func TestRegion(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "config")
+	if err := os.WriteFile(file, []byte("[profile here]\nregion = eu-west-1\n[profile nowhere]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("AWS_CONFIG_FILE", file)
+	for _, c := range []struct {
+		name, profile, environment, access, want string
+		notice                                   bool
+	}{
+		{"the profile's own", "here", "", "", "eu-west-1", false},
+		{"the environment does not move a profile", "here", "us-east-1", "", "eu-west-1", true},
+		{"the caller does", "here", "us-east-1", "ap-south-1", "ap-south-1", false},
+		{"the environment, where the profile is silent", "nowhere", "us-east-1", "", "us-east-1", false},
+		{"without a profile", "", "us-east-1", "", "us-east-1", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Setenv("AWS_REGION", c.environment)
+			tab := open(t, c.profile, "orders", Access{Region: c.access})
+			if tab.region != c.want || (tab.notice != "") != c.notice {
+				t.Fatalf("region %q, notice %q", tab.region, tab.notice)
+			}
+		})
+	}
+	t.Setenv("AWS_REGION", "")
+	_, err := Open(t.Context(), "nowhere", "orders", Access{})
+	requireKind(t, err, Usage)
+}
+
+// An endpoint that the caller gives wins over the profile's services section.
+func TestEndpointOfTheCaller(t *testing.T) {
+	tab := open(t, "dev", "orders", Access{Endpoint: "http://127.0.0.1:9"})
+	if tab.endpoint() != "http://127.0.0.1:9" {
+		t.Fatalf("endpoint %q", tab.endpoint())
+	}
+	if tab := open(t, "dev", "orders", Access{}); tab.endpoint() != world.Account("dev").Endpoint() {
+		t.Fatalf("endpoint %q is not the profile's", tab.endpoint())
+	}
+}
