@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -70,6 +71,9 @@ func (t *Table) controlError(doing string, err error) error {
 	switch {
 	case errors.Is(err, context.Canceled):
 		return err
+	case errors.Is(err, ErrNoMFA):
+		e.Kind, e.Err = Denied, fmt.Errorf("%s: %w", t.side(), ErrNoMFA)
+		e.Hint = "run it on a terminal, or use a profile without mfa_serial"
 	case errors.As(err, &missing):
 		e.Kind = Mismatch
 		e.Err = fmt.Errorf("table %q does not exist in %s with %s", t.name, t.region, t.side())
@@ -86,7 +90,7 @@ func (t *Table) controlError(doing string, err error) error {
 			e.Kind, e.Hint = Denied, t.loginHint()
 		}
 	case errors.As(err, &dns), errors.As(err, &dial):
-		e.Hint = "is the endpoint right, and the network up? " + t.endpoint()
+		e.Hint = strings.TrimSpace("is the endpoint right, and the network up? " + t.endpoint())
 	case credentialsFailed(err):
 		e.Kind, e.Hint = Denied, t.loginHint()
 	}

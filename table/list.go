@@ -6,19 +6,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 )
 
-// List returns the names of all tables in a profile's account and region. The
+// List returns the names of all tables in the table's account and region. The
 // errors are an [*Error].
-func List(ctx context.Context, profile string, a Access) ([]string, error) {
-	t, err := Open(ctx, profile, "any", a) // the name is not used
-	if err != nil {
-		return nil, err
-	}
+func (t *Table) List(ctx context.Context) ([]string, error) {
 	var names []string
 	pages := dynamodb.NewListTablesPaginator(t.client, &dynamodb.ListTablesInput{})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return nil, t.controlError("list tables, as", err)
+			return nil, t.controlError("list the tables beside", err)
 		}
 		names = append(names, page.TableNames...)
 	}

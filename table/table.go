@@ -30,6 +30,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 )
 
@@ -52,6 +53,11 @@ type Access struct {
 	Endpoint string       // URL over the profile's own endpoint; plain http on loopback only
 	Log      *slog.Logger // gets one debug line a request, never its content; nil discards
 	Version  string       // of the calling program, for the user agent
+
+	// MFA returns the code of the device with that serial number, for a profile
+	// whose role needs one. Nil, or an error, means that there is nobody to ask: then
+	// every call fails with an [*Error] of kind [Denied].
+	MFA func(serial string) (string, error)
 }
 
 // Open returns the named table as the profile sees it; an empty profile is the
@@ -67,7 +73,7 @@ func Open(ctx context.Context, profile, name string, a Access) (*Table, error) {
 	if t.log == nil {
 		t.log = slog.New(slog.DiscardHandler)
 	}
-	cfg, err := t.load(ctx, a.Region)
+	cfg, err := t.load(ctx, a)
 	if err != nil {
 		return nil, err
 	}
@@ -83,6 +89,17 @@ func Open(ctx context.Context, profile, name string, a Access) (*Table, error) {
 		return nil, err
 	}
 	return t, nil
+}
+
+// Other is another table of the same account and region, with the same
+// credentials: a code that was asked for is not asked for again.
+func (t *Table) Other(name string) (*Table, error) {
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
+	other := *t
+	other.name = name
+	return &other, nil
 }
 
 func or(text, otherwise string) string {
@@ -108,10 +125,14 @@ func checkName(name string) error {
 	return nil
 }
 
+// ErrNoMFA is what [Access].MFA returns where there is nobody to ask.
+var ErrNoMFA = errors.New("the profile's role needs an MFA code, and there is nobody to ask")
+
 const connectLimit = 3 * time.Second
 
 // load reads the shared configuration for the profile.
-func (t *Table) load(ctx context.Context, region string) (aws.Config, error) {
+func (t *Table) load(ctx context.Context, a Access) (aws.Config, error) {
+	region := a.Region
 	// The defaults of net/http's transport cost a fifth of the CPU here: 4 KiB
 	// buffers, and connections thrown away that the next request needs again.
 	client := awshttp.NewBuildableClient().WithTransportOptions(func(tr *http.Transport) {
@@ -120,6 +141,14 @@ func (t *Table) load(ctx context.Context, region string) (aws.Config, error) {
 	}).WithDialerOptions(func(d *net.Dialer) { d.Timeout = connectLimit })
 	options := []func(*config.LoadOptions) error{
 		config.WithHTTPClient(client),
+		config.WithAssumeRoleCredentialOptions(func(o *stscreds.AssumeRoleOptions) {
+			o.TokenProvider = func() (string, error) {
+				if a.MFA == nil {
+					return "", ErrNoMFA
+				}
+				return a.MFA(aws.ToString(o.SerialNumber))
+			}
+		}),
 		config.WithRetryer(func() aws.Retryer {
 			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = 5, 5*time.Second })
 		}),

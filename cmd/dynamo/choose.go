@@ -25,7 +25,10 @@ func chooseTables(ctx context.Context, o copyOptions, conf config, s streams) ([
 	var all []string
 	list := func() (err error) {
 		if all == nil {
-			all, err = table.List(ctx, o.source.profile, o.source.access)
+			var any *table.Table
+			if any, err = o.source.open(ctx, "any"); err == nil { // the name is not used
+				all, err = any.List(ctx)
+			}
 		}
 		return err
 	}
@@ -86,6 +89,15 @@ func askTables(ctx context.Context, all []string, o copyOptions, s streams) ([]s
 		return []string{answer}, nil
 	}
 	return nil, badUsage("", "%q is none of them", answer)
+}
+
+// askCode asks a person for the code of an MFA device.
+func askCode(ctx context.Context, profile, serial string, s streams) (string, error) {
+	if !isTerminal(s.in) || !isTerminal(s.err) {
+		return "", table.ErrNoMFA
+	}
+	say(s.err, "MFA code of %s for profile %s: ", visible(serial), visible(profile))
+	return readLine(ctx, s)
 }
 
 // readLine waits for a line, or for the context's end.

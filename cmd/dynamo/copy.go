@@ -15,7 +15,7 @@ import (
 
 // copyOptions are the flags of copy, and of what every command shares.
 type copyOptions struct {
-	source, target end
+	source, target *end
 	tables         []string // names and globs; empty for those of the configuration
 	targetTable    string
 	config         string
@@ -28,6 +28,16 @@ type copyOptions struct {
 type end struct {
 	profile string
 	access  table.Access
+	first   *table.Table // the first that was opened, whose credentials the others share
+}
+
+func (e *end) open(ctx context.Context, name string) (*table.Table, error) {
+	if e.first != nil {
+		return e.first.Other(name)
+	}
+	t, err := table.Open(ctx, e.profile, name, e.access)
+	e.first = t
+	return t, err
 }
 
 func copyCommand(s streams) *cli.Command {
@@ -128,7 +138,7 @@ func copyFlags(c *cli.Context) (copyOptions, error) {
 
 // endFlags reads --SIDE, --SIDE-region and --SIDE-endpoint-url; what is given
 // for both sides holds where the side's own is not.
-func endFlags(c *cli.Context, side string) end {
+func endFlags(c *cli.Context, side string) *end {
 	first := func(names ...string) string {
 		for _, name := range names {
 			if c.String(name) != "" {
@@ -137,7 +147,7 @@ func endFlags(c *cli.Context, side string) end {
 		}
 		return ""
 	}
-	return end{c.String(side), table.Access{
+	return &end{profile: c.String(side), access: table.Access{
 		Region: first(side+"-region", "region"), Endpoint: first(side+"-endpoint-url", "endpoint-url"), Version: version,
 	}}
 }
@@ -150,7 +160,10 @@ func runCopy(ctx context.Context, o copyOptions, s streams) error {
 	}
 	o.copy.Protected = table.Guard(conf.Protected)
 	log := o.display.logger(s)
-	o.source.access.Log, o.target.access.Log = log, log
+	for _, e := range []*end{o.source, o.target} {
+		e.access.Log = log
+		e.access.MFA = func(serial string) (string, error) { return askCode(ctx, e.profile, serial, s) }
+	}
 	names, err := chooseTables(ctx, o, conf, s)
 	if err != nil {
 		return interrupted(ctx, err)
@@ -176,11 +189,11 @@ func copyOne(ctx context.Context, o copyOptions, name string, log *slog.Logger, 
 	if o.targetTable != "" {
 		targetName = o.targetTable
 	}
-	source, err := table.Open(ctx, o.source.profile, name, o.source.access)
+	source, err := o.source.open(ctx, name)
 	if err != nil {
 		return r.with(err)
 	}
-	target, err := table.Open(ctx, o.target.profile, targetName, o.target.access)
+	target, err := o.target.open(ctx, targetName)
 	if err != nil {
 		return r.with(err)
 	}
