@@ -1,6 +1,9 @@
 package item
 
-import "bytes"
+import (
+	"bytes"
+	"encoding/binary"
+)
 
 // A Found is one item of a body and the raw values of its key attributes, as
 // `{"S":"a"}`.
@@ -22,13 +25,17 @@ func (s *Scanner) Item(i int, schema Schema) (Found, int, error) {
 	}
 	i, empty := s.Empty(i, '}')
 	for more := !empty; more; {
-		var name []byte
-		if name, i, err = s.name(i); err != nil {
-			return f, i, err
-		}
-		from := i
-		if i, err = s.value(i, 0); err != nil {
-			return f, i, inAttribute(err, name)
+		name, next, ok := s.member(i)
+		from := i + len(name) + len(`"":`)
+		if ok {
+			i = next
+		} else {
+			if name, from, err = s.name(i); err != nil {
+				return f, i, err
+			}
+			if i, err = s.value(from, 0); err != nil {
+				return f, i, inAttribute(err, name)
+			}
 		}
 		switch slot := f.slot(s, name, schema); {
 		case slot == nil:
@@ -92,6 +99,51 @@ func inAttribute(err error, name []byte) error {
 	return err
 }
 
+// member passes "name":{"S":"…"}, or the same with N or B, as services write it,
+// to the byte. It reports false where anything is different, and name and value
+// have to look.
+func (s *Scanner) member(i int) (name []byte, next int, ok bool) {
+	b := s.b
+	if s.controls || i >= len(b) || b[i] != '"' {
+		return nil, i, false
+	}
+	n, ok := s.near(i + 1)
+	if !ok {
+		n = bytes.IndexByte(b[i+1:], '"')
+		if n < 0 || s.escapes && bytes.IndexByte(b[i+1:i+1+n], '\\') >= 0 {
+			return nil, i, false
+		}
+	}
+	name = b[i+1 : i+1+n]
+	i += n + 1 // at the name's closing quote
+	if i+8 > len(b) {
+		return nil, i, false
+	}
+	// All of `":{"S":"` at once, whatever the tag.
+	const around, tag = '"' | ':'<<8 | '{'<<16 | '"'<<24 | '"'<<40 | ':'<<48 | '"'<<56, 0xff << 32
+	if w := binary.LittleEndian.Uint64(b[i : i+8]); w&^tag != around || !plainTag[byte(w>>32)] {
+		return nil, i, false
+	}
+	next, ok = s.text(i + 8)
+	return name, next, ok
+}
+
+// plainTag has the types whose value is one string.
+var plainTag = [256]bool{String: true, Number: true, Binary: true}
+
+// text passes the rest of a string and the brace behind it.
+func (s *Scanner) text(i int) (next int, ok bool) {
+	n, ok := s.near(i)
+	if !ok {
+		n = bytes.IndexByte(s.b[i:], '"')
+		if n < 0 || s.escapes && bytes.IndexByte(s.b[i:i+n], '\\') >= 0 {
+			return i, false
+		}
+	}
+	i += n + 2
+	return i, i <= len(s.b) && s.b[i-1] == '}'
+}
+
 // scalar passes {"S":"…"}, {"N":"…"} or {"B":"…"} as services write them, to the
 // byte. It reports false where anything is different, and value has to look.
 func (s *Scanner) scalar(i int) (int, bool) {
@@ -99,19 +151,10 @@ func (s *Scanner) scalar(i int) (int, bool) {
 	if s.controls || i+8 > len(b) || string(b[i:i+2]) != `{"` || string(b[i+3:i+6]) != `":"` {
 		return i, false
 	}
-	if tag := Type(b[i+2]); tag != String && tag != Number && tag != Binary {
+	if !plainTag[b[i+2]] {
 		return i, false
 	}
-	n, ok := s.near(i + 6)
-	if !ok {
-		n = bytes.IndexByte(b[i+6:], '"')
-		ok = n >= 0 && !(s.escapes && bytes.IndexByte(b[i+6:i+6+n], '\\') >= 0)
-	}
-	end := i + 6 + n
-	if !ok || end+1 >= len(b) || b[end+1] != '}' {
-		return i, false
-	}
-	return end + 2, true
+	return s.text(i + 6)
 }
 
 // value passes one typed value, `{"S":"a"}`.
@@ -184,11 +227,15 @@ func (s *Scanner) attributes(i, depth int) (int, error) {
 	i, empty := s.Empty(i, '}')
 	for more := !empty; more; {
 		var err error
-		if _, i, err = s.name(i); err != nil {
-			return i, err
-		}
-		if i, err = s.value(i, depth); err != nil {
-			return i, err
+		if _, next, ok := s.member(i); ok {
+			i = next
+		} else {
+			if _, i, err = s.name(i); err != nil {
+				return i, err
+			}
+			if i, err = s.value(i, depth); err != nil {
+				return i, err
+			}
 		}
 		if i < len(s.b) && s.b[i] == ',' {
 			i++

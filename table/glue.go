@@ -102,7 +102,7 @@ func fault(side string, err error) error {
 		return err
 	}
 	return &copier.Fault{
-		Class: classes[e.Kind], Side: side, Garbled: e.Garbled, Late: e.Ambiguous && e.Status == 0,
+		Class: classes[e.Kind], Side: side, Garbled: e.Garbled, Late: e.Ambiguous && e.Status == 0 && !e.Garbled,
 		Reasons: reasons(e.Reasons), Err: err,
 	}
 }

@@ -22,7 +22,7 @@ The programs:
 
 * **a, typed**: the obvious loop with the AWS SDK for Go: Scan paginators over 8 segments, typed items through a channel to
   the writers, 25 PutRequests a call, UnprocessedItems sent again with growing waits, 256 idle connections kept.
-* **b, ours**: ` + "`dynamo copy --mode merge --no-backup`" + `, the whole program: signatures, strict checks, ledger, checkpoint and counts included.
+* **b, ours**: ` + "`dynamo copy --mode merge --no-backup`" + `, the whole program: signatures, strict checks, ledger and counts included.
 * **c, floor**: reads pages, splits them by what an item is known to begin with, hashes bodies (SHA-256, as SigV4 needs) and
   sends the same bytes, over HTTP written by hand for this server: one write and one read a call. No checks, no signatures, no
   retries, no counts. It cannot serve as a tool; it says what there is to gain.
