@@ -109,15 +109,6 @@ func (p pair) requireEqual(t *testing.T) {
 	ddbtest.RequireEqual(t, p.prod.Client(), p.dev.Client(), p.Name, p.Name)
 }
 
-func (p pair) equal(t *testing.T) bool {
-	t.Helper()
-	report, err := ddbtest.Diff(t.Context(), p.prod.Client(), p.dev.Client(), p.Name, p.Name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return report.Same()
-}
-
 // mutations are the calls that could have changed the table.
 func (p pair) mutations(a *ddbtest.Account) (list []string) {
 	for _, r := range a.Proxy.Mutations() {

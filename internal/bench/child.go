@@ -156,7 +156,6 @@ type result struct {
 func (r result) gigabytes() float64    { return r.report.ItemBytes * float64(r.items) / 1e9 }
 func (r result) cpuPerGB() float64     { return r.cpu.Seconds() / r.gigabytes() }
 func (r result) itemsPerSec() float64  { return float64(r.items) / r.wall.Seconds() }
-func (r result) unitsPerSec() float64  { return r.report.Target.Units / r.report.Target.WriteSeconds }
 func (r result) simCPUPerGB() float64  { return r.simCPU / r.gigabytes() }
 func (r result) megabytesPeak() string { return fmt.Sprintf("%.0f", float64(r.peak)/1e6) }
 

@@ -318,13 +318,13 @@ func (p *Proxy) flip(a *answer) bool {
 	if at < 0 {
 		return false
 	}
-	switch c := b[at]; {
-	case c == '9':
+	switch b[at] {
+	case '9':
 		b[at] = '1'
-	case c == 'z' || c == 'Z':
+	case 'z', 'Z':
 		b[at] = 'x'
 	default:
-		b[at] = c + 1
+		b[at]++
 	}
 	a.body = b
 	return true

@@ -83,7 +83,6 @@ func TestContract(t *testing.T) {
 		table   string
 		change  func(*dynamodb.Options)
 	}
-	var setups []setup
 	for _, s := range []setup{
 		{"plain", "", "orders", func(*dynamodb.Options) {}},
 		{"custom endpoint", "", "orders", func(o *dynamodb.Options) { o.BaseEndpoint = aws.String("http://127.0.0.1:8000") }},
@@ -100,9 +99,6 @@ func TestContract(t *testing.T) {
 			o.AccountIDEndpointMode = aws.AccountIDEndpointModePreferred
 		}},
 	} {
-		setups = append(setups, s)
-	}
-	for _, s := range setups {
 		t.Run(s.name, func(t *testing.T) {
 			theirs, ours := &recorder{body: `{"Items":[],"Count":0}`}, &recorder{}
 			options := func(r *recorder) dynamodb.Options {

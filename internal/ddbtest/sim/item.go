@@ -246,7 +246,6 @@ func (w *formWriter) form(want int) form {
 	w.spot(spotCheck)
 	w.raw(`"}`)
 	w.flag("paid", w.random.IntN(2) == 0)
-	const tail = len(`,"note":{"S":""}}`)
 	if want-len(w.f.json) > 250 {
 		w.address()
 		w.tags(2 + w.random.IntN(5))

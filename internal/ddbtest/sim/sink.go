@@ -94,7 +94,8 @@ func (s *Side) apply(writes []write, fault faultKind) (units float64) {
 }
 
 func (s *Side) batchAnswer(c *conn, body []byte, units float64, partly bool) answer {
-	b := append(c.text[:0], `{"UnprocessedItems":{`...)
+	c.text = append(c.text[:0], `{"UnprocessedItems":{`...)
+	b := c.text
 	if partly {
 		b = append(b, '"')
 		b = append(b, c.batch.table...)
