@@ -97,7 +97,7 @@ func (d display) results(s streams, command string, list []result) error {
 		}
 	}
 	if d.json {
-		var out any = list[0].object(command)
+		out := list[0].object(command)
 		if len(list) > 1 {
 			objects := make([]any, len(list))
 			for i, r := range list {

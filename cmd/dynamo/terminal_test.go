@@ -134,7 +134,7 @@ func TestTerminalIsNotSteered(t *testing.T) {
 		{"copy", "--table", "a\x1b]52;c;eA==\x07", "--source", "prod", "--target", "dev"},
 		{"copy", "--table", "orders", "--source", "p\x1b[2Jrod", "--target", "dev"},
 		{"copy", "--table", "orders", "--source", "prod", "--target", "\u202egnp\u009b"},
-		{"copy", "--table", "orders\u2028x", "--bogus\x1b[2J"},
+		{"copy", "--table", "orders\u2028x", "--bogus\x1b[2J\u202e\u2066\ufeff"},
 		{"copy", "\x1b[2J"},
 		{"\x1b[2J"},
 	} {
@@ -144,7 +144,7 @@ func TestTerminalIsNotSteered(t *testing.T) {
 		}
 		// Our own colours are the only escapes.
 		plain := strings.NewReplacer("\x1b[1;31m", "", "\x1b[1m", "", "\x1b[0m", "").Replace(c.text())
-		if strings.ContainsAny(plain, "\x1b\x07\u202e\u009b\u2028") {
+		if strings.ContainsAny(plain, "\x1b\x07\u202e\u2066\ufeff\u009b\u2028") {
 			t.Errorf("%q: a control character gets through: %q", args, plain)
 		}
 	}
