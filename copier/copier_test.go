@@ -24,6 +24,8 @@ type table struct {
 	stored  map[string]int
 	calls   int
 	reads   int
+	started []time.Time // of the writes
+	empty   bool        // every other page has no items
 	readErr func(call int) error
 	write   func(call int, batch []item.Write) (Result, error)
 	latency time.Duration
@@ -51,7 +53,11 @@ func (s *table) Read(ctx context.Context, segment int, from item.Cursor, _ int, 
 			return err
 		}
 	}
-	for ; at < s.n && len(p.Items) < s.perPage; at += s.segments {
+	most := s.perPage
+	if s.empty && call%2 == 0 {
+		most = 0
+	}
+	for ; at < s.n && len(p.Items) < most; at += s.segments {
 		p.Buf = fmt.Appendf(nil, `{"pk":{"S":"%d"}}`, at)
 		f, err := item.Parse(p.Buf, schema)
 		if err != nil {
@@ -71,6 +77,9 @@ func (s *table) Read(ctx context.Context, segment int, from item.Cursor, _ int, 
 }
 
 func (s *table) Write(ctx context.Context, batch []item.Write, _ int) (Result, error) {
+	s.mu.Lock()
+	s.started = append(s.started, time.Now())
+	s.mu.Unlock()
 	if err := pause(ctx, s.latency); err != nil {
 		return Result{}, err
 	}
@@ -131,6 +140,7 @@ func TestRunCopiesEverything(t *testing.T) {
 		{"one segment", &table{segments: 1, n: 1000, perPage: 10}, Options{}},
 		{"more segments than readers", &table{segments: 64, n: 5000, perPage: 7}, Options{Readers: 3, Workers: 2}},
 		{"one page in memory", &table{segments: 4, n: 500, perPage: 3}, Options{Readers: 1, Pages: 1, Workers: 1}},
+		{"pages without items that are not the end", &table{segments: 4, n: 500, perPage: 30, empty: true}, Options{}},
 		{"as many pages as readers", &table{segments: 16, n: 5000, perPage: 3}, Options{Readers: 16, Pages: 1, Workers: 1}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -237,6 +247,79 @@ func TestRunGivesUp(t *testing.T) {
 	})
 }
 
+// A batch that moves on, however slowly, is not given up.
+func TestSlowIsNotStuck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &table{segments: 1, n: 25, perPage: 25, latency: 20 * time.Second}
+		s.write = func(_ int, b []item.Write) (Result, error) { return Result{Unprocessed: every(len(b))[1:]}, nil }
+		if err := Run(t.Context(), s, s, Options{Stall: time.Minute}); err != nil {
+			t.Fatal(err)
+		}
+		s.requireAll(t)
+	})
+}
+
+// tick lets a second of the bubble's time pass.
+func tick(t *testing.T) {
+	t.Helper()
+	if err := pause(t.Context(), time.Second); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestGate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate(100)
+		enter := func() time.Time {
+			entered, err := g.enter(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return entered
+		}
+		one, two := enter(), enter()
+		tick(t)
+		before := g.limit
+		g.exit(one, true)
+		g.exit(two, true)
+		if want := before * gateShrink; g.limit != want {
+			t.Fatalf("limit %v after two requests of one window were throttled, want %v", g.limit, want)
+		}
+		tick(t)
+		g.exit(enter(), true)
+		if want := before * gateShrink * gateShrink; g.limit != want {
+			t.Fatalf("limit %v after another throttling, want %v", g.limit, want)
+		}
+		for range 1000 {
+			g.exit(enter(), false)
+		}
+		if g.limit <= before {
+			t.Fatalf("limit %v after 1,000 successes", g.limit)
+		}
+		for range 100 {
+			tick(t)
+			g.exit(enter(), true)
+		}
+		if g.limit != 1 || g.inFlight != 0 {
+			t.Fatalf("limit %v, %d in flight", g.limit, g.inFlight)
+		}
+	})
+}
+
+func TestTheBooksMustClose(t *testing.T) {
+	s := new(Stats)
+	s.read.Store(3)
+	s.written.Store(1)
+	s.skipped.Store(1)
+	if err := s.check(); !errors.As(err, new(*BooksError)) {
+		t.Fatalf("got %v", err)
+	}
+	s.deleted.Store(1)
+	if err := s.check(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestRunStopsAt(t *testing.T) {
 	for _, class := range []Class{Fatal, Credentials, Denied, State, Invalid} {
 		t.Run(fmt.Sprint(class), func(t *testing.T) {
@@ -269,15 +352,20 @@ func TestCancelStartsNoNewWrite(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		defer cancel(nil)
 		stop := errors.New("stop")
-		over := false
+		var over time.Time
 		s := &table{segments: 8, n: 100_000, perPage: 60, latency: 20 * time.Millisecond}
 		s.write = func(int, []item.Write) (Result, error) { return Result{}, nil }
-		time.AfterFunc(time.Second, func() { cancel(stop); over = true })
+		time.AfterFunc(time.Second, func() { over = time.Now(); cancel(stop) })
 		stats := new(Stats)
 		if err := Run(ctx, s, s, Options{Stats: stats}); !errors.Is(err, stop) {
 			t.Fatalf("got %v, want the cause", err)
 		}
-		if !over || int(stats.Count().Written) != len(s.stored) {
+		for _, at := range s.started {
+			if at.After(over) {
+				t.Fatalf("a write began %s after the end", at.Sub(over))
+			}
+		}
+		if over.IsZero() || int(stats.Count().Written) != len(s.stored) {
 			t.Fatalf("counted %d written, stored %d", stats.Count().Written, len(s.stored))
 		}
 	})

@@ -245,6 +245,19 @@ func TestLateDelete(t *testing.T) {
 	if _, err := source.Copy(t.Context(), target, soon(Replace)); err != nil {
 		t.Fatal(err)
 	}
+	deletes := func() (n int) {
+		for _, w := range p.dev.Proxy.Writes() {
+			if w.Table == p.Name && w.Delete {
+				n++
+			}
+		}
+		return n
+	}
+	for deletes() <= 50 { // the late one is a second delete of its keys
+		if err := pause(t.Context(), 50*time.Millisecond); err != nil {
+			t.Fatal(err)
+		}
+	}
 	p.requireEqual(t)
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -90,7 +89,7 @@ func (t *Table) controlError(doing string, err error) error {
 			e.Kind, e.Hint = Denied, t.loginHint()
 		}
 	case errors.As(err, &dns), errors.As(err, &dial):
-		e.Hint = strings.TrimSpace("is the endpoint right, and the network up? " + t.endpoint())
+		e.Hint = "is the network up, and the endpoint right?"
 	case credentialsFailed(err):
 		e.Kind, e.Hint = Denied, t.loginHint()
 	}

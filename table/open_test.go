@@ -72,3 +72,31 @@ func TestEndpointOfTheCaller(t *testing.T) {
 		t.Fatalf("endpoint %q is not the profile's", tab.endpoint())
 	}
 }
+
+// A role that needs a code: asked for once for all tables, and never of nobody.
+func TestMFA(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "config")
+	text := "[profile base]\naws_access_key_id = AKID\naws_secret_access_key = secret\n" +
+		"[profile role]\nregion = eu-west-1\nrole_arn = arn:aws:iam::111111111111:role/x\nsource_profile = base\nmfa_serial = arn:aws:iam::111111111111:mfa/me\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("AWS_CONFIG_FILE", file)
+	_, err := open(t, "role", "orders", Access{}).Describe(t.Context())
+	requireKind(t, err, Denied)
+
+	var asked []string
+	tab := open(t, "role", "orders", Access{MFA: func(serial string) (string, error) {
+		asked = append(asked, serial)
+		return "", ErrNoMFA
+	}})
+	other, err := tab.Other("customers")
+	if err != nil || other.Name() != "customers" {
+		t.Fatalf("got %v, %v", other, err)
+	}
+	_, err = other.Describe(t.Context())
+	requireKind(t, err, Denied)
+	if len(asked) == 0 || asked[0] != "arn:aws:iam::111111111111:mfa/me" {
+		t.Fatalf("asked for %q", asked)
+	}
+}

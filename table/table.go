@@ -73,12 +73,16 @@ func Open(ctx context.Context, profile, name string, a Access) (*Table, error) {
 	if t.log == nil {
 		t.log = slog.New(slog.DiscardHandler)
 	}
+	if profile != "" {
+		t.log = t.log.With("profile", profile)
+	}
 	cfg, err := t.load(ctx, a)
 	if err != nil {
 		return nil, err
 	}
 	t.region = cfg.Region
 	t.client = dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) {
+		o.APIOptions = append(o.APIOptions, t.logged)
 		if a.Endpoint != "" {
 			// Given here, because one given while loading the configuration
 			// loses to the profile's services section.
@@ -150,7 +154,7 @@ func (t *Table) load(ctx context.Context, a Access) (aws.Config, error) {
 			}
 		}),
 		config.WithRetryer(func() aws.Retryer {
-			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = 5, 5*time.Second })
+			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = 4, 2*time.Second })
 		}),
 	}
 	if t.profile != "" {

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 
@@ -78,7 +79,7 @@ func readConfig(path string) (config, error) {
 		if err.Error() == "EOF" {
 			return c, nil // an empty file says nothing
 		}
-		return c, badUsage("", "%s: %v", file, err)
+		return c, badUsage("", "%s: %s", file, strings.Join(strings.Fields(err.Error()), " "))
 	}
 	top := node.Content[0]
 	if top.Tag == "!!null" {
@@ -91,7 +92,7 @@ func readConfig(path string) (config, error) {
 		return c, badUsage("the keys are tables and protected", "%s: %v", file, err)
 	}
 	if err := top.Decode(&c); err != nil {
-		return c, badUsage("", "%s: %v", file, err)
+		return c, badUsage("", "%s: %s", file, strings.Join(strings.Fields(err.Error()), " "))
 	}
 	return c, nil
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"time"
@@ -36,19 +37,24 @@ var (
 type call struct {
 	op      string
 	attempt int
-	writes  int
 	body    []byte
 }
 
-// do sends the call and appends the reply's checked body to into. The request
-// body may be used again only if the error is nil.
-func (t *Table) do(ctx context.Context, c call, into []byte) ([]byte, error) {
+// do makes the call's one attempt: it appends the reply's checked body to into
+// and lets parse read it. The request body may be used again only if the error is nil. There is one
+// debug line about each attempt; counts says what parse found.
+func (t *Table) do(ctx context.Context, c call, into []byte, parse func(reply []byte) error, counts func() []slog.Attr) ([]byte, error) {
 	began := time.Now()
 	reply, id, err := t.attempt(ctx, c, into)
-	if err != nil {
-		err = t.explain(c, err)
+	if err == nil {
+		err = parse(reply)
 	}
-	t.record(ctx, c, reply, id, began, err)
+	if e, ok := err.(*Error); ok { //nolint:errorlint // only our own, just made; why the caller's context ended may be shared
+		e.Op, e.Table = c.op, t.name
+	}
+	if t.log.Enabled(ctx, slog.LevelDebug) {
+		t.record(ctx, c, len(reply), id, time.Since(began), err, counts())
+	}
 	return reply, err
 }
 
@@ -213,15 +219,6 @@ func checkSum(header http.Header, body []byte) error {
 
 func garbled(format string, args ...any) error {
 	return &Error{Kind: Transient, Garbled: true, Ambiguous: true, Code: "GarbledAnswer", Message: fmt.Sprintf(format, args...)}
-}
-
-// explain fills in what every error says: the call that failed. What is not
-// ours, such as why the caller's context ended, may be shared and stays as it is.
-func (t *Table) explain(c call, err error) error {
-	if e, ok := err.(*Error); ok { //nolint:errorlint // only our own, just made
-		e.Op, e.Table = c.op, t.name
-	}
-	return err
 }
 
 // noteSkew remembers how far this machine's clock is off, as the service's

@@ -62,21 +62,13 @@ func quote(text string) []byte {
 }
 
 // record writes one debug line about a request: never its content.
-func (t *Table) record(ctx context.Context, c call, reply []byte, id string, began time.Time, err error) {
-	if !t.log.Enabled(ctx, slog.LevelDebug) {
-		return
-	}
-	attrs := []slog.Attr{
-		slog.String("operation", c.op), slog.String("table", t.name), slog.Int("attempt", c.attempt),
-		slog.Int("sent", len(c.body)), slog.Int("received", len(reply)), slog.Duration("took", time.Since(began)),
-	}
-	if c.writes > 0 {
-		attrs = append(attrs, slog.Int("writes", c.writes))
-	}
+func (t *Table) record(ctx context.Context, c call, received int, id string, took time.Duration, err error, counts []slog.Attr) {
+	attrs := append([]slog.Attr{slog.String("operation", c.op), slog.String("table", t.name)}, counts...)
+	attrs = append(attrs, slog.Int("attempt", c.attempt), slog.Int("sent", len(c.body)), slog.Int("received", received), slog.Duration("took", took))
 	if id != "" {
 		attrs = append(attrs, slog.String("request", id))
 	}
-	if e := (*Error)(nil); errors.As(err, &e) {
+	if e, ok := err.(*Error); ok { //nolint:errorlint // one inside another error is not this call's
 		attrs = append(attrs, slog.String("error", e.Code), slog.Int("status", e.Status))
 	}
 	t.log.LogAttrs(ctx, slog.LevelDebug, "request", attrs...)

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"log/slog"
 	"strconv"
 
 	"github.com/dynamo-cmdline/dynamo/item"
@@ -21,21 +22,22 @@ type Scan struct {
 // nothing to be used. The errors are [*Error] or the context's.
 func (t *Table) Scan(ctx context.Context, s Scan, page *item.Page) error {
 	page.Reset()
-	body := t.scanBody(s)
-	buf, err := t.do(ctx, call{op: "Scan", attempt: s.Attempt, body: body}, page.Buf)
+	c := call{op: "Scan", attempt: s.Attempt, body: t.scanBody(s)}
+	buf, err := t.do(ctx, c, page.Buf, func(reply []byte) error {
+		page.Buf = reply
+		if err := t.parsePage(page); err != nil {
+			return err
+		}
+		if page.Next != nil && string(page.Next) == string(s.From) {
+			return &Error{Kind: Fatal, Code: "RepeatedCursor", Message: "the answer's LastEvaluatedKey is the one that was sent; going on would never end"}
+		}
+		return nil
+	}, func() []slog.Attr { return []slog.Attr{slog.Int("items", len(page.Items))} })
 	page.Buf = buf
 	if err != nil {
-		return err
-	}
-	if err := t.parsePage(page); err != nil {
 		page.Reset()
-		return t.explain(call{op: "Scan"}, err)
 	}
-	if page.Next != nil && string(page.Next) == string(s.From) {
-		page.Reset()
-		return t.explain(call{op: "Scan"}, &Error{Kind: Fatal, Code: "RepeatedCursor", Message: "the answer's LastEvaluatedKey is the one that was sent; going on would never end"})
-	}
-	return nil
+	return err
 }
 
 // scanBody has its members in the order that the typed client sends them.

@@ -2,8 +2,8 @@ package wire
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 
 	"github.com/dynamo-cmdline/dynamo/item"
@@ -36,19 +36,21 @@ func (t *Table) BatchWrite(ctx context.Context, writes []item.Write, attempt int
 		return Written{}, fmt.Errorf("batch of %d writes: want 1 to %d", len(writes), MaxBatch)
 	}
 	mem.body = t.writeBody(mem.body[:0], writes)
-	c := call{op: "BatchWriteItem", attempt: attempt, writes: len(writes), body: mem.body}
-	reply, err := t.do(ctx, c, mem.reply[:0])
+	var done Written
+	c := call{op: "BatchWriteItem", attempt: attempt, body: mem.body}
+	reply, err := t.do(ctx, c, mem.reply[:0], func(reply []byte) (err error) {
+		done, err = t.parseWritten(reply, writes)
+		return err
+	}, func() []slog.Attr {
+		return []slog.Attr{slog.Int("writes", len(writes)), slog.Int("unprocessed", len(done.Unprocessed))}
+	})
 	mem.reply = reply
 	if err != nil {
-		mem.body = nil // the transport may still be reading it
-		if e := (*Error)(nil); errors.As(err, &e) && e.Kind == Throttled {
+		mem.body = nil                                        // the transport may still be reading it
+		if e, ok := err.(*Error); ok && e.Kind == Throttled { //nolint:errorlint // one inside another error is not this call's
 			return Written{Unprocessed: all(len(writes)), Throttled: reasons(e)}, nil
 		}
 		return Written{}, err
-	}
-	done, err := t.parseWritten(reply, writes)
-	if err != nil {
-		return Written{}, t.explain(c, err)
 	}
 	return done, nil
 }
