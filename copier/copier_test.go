@@ -335,6 +335,19 @@ func TestRunStopsAt(t *testing.T) {
 	}
 }
 
+func TestCredentialsThatNoRefreshMends(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &table{segments: 1, n: 10, perPage: 10, write: func(int, []item.Write) (Result, error) {
+			return Result{}, &Fault{Class: Stale, Side: "target", Err: errors.New("expired")}
+		}}
+		began := time.Now()
+		err := Run(t.Context(), s, s, Options{})
+		if fault := (*Fault)(nil); !errors.As(err, &fault) || fault.Class != Credentials || s.calls > 5 || time.Since(began) > time.Minute {
+			t.Fatalf("got %v after %d calls", err, s.calls)
+		}
+	})
+}
+
 func TestNonsenseEndsTheRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &table{segments: 8, n: 3000, perPage: 60, latency: time.Millisecond, write: func(int, []item.Write) (Result, error) {

@@ -2,6 +2,7 @@ package table
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"iter"
 	"os"
@@ -21,6 +22,11 @@ import (
 var world *ddbtest.World
 
 func TestMain(m *testing.M) {
+	flag.Parse()
+	// The tests mostly wait: for engines, for faults, for ten seconds of silence.
+	if err := flag.Set("test.parallel", "12"); err != nil {
+		panic(err)
+	}
 	dir, err := os.MkdirTemp("", "dynamo-table-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
