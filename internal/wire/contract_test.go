@@ -86,7 +86,7 @@ func TestContract(t *testing.T) {
 	for _, s := range []setup{
 		{"plain", "", "orders", func(*dynamodb.Options) {}},
 		{"custom endpoint", "", "orders", func(o *dynamodb.Options) { o.BaseEndpoint = aws.String("http://127.0.0.1:8000") }},
-		{"custom endpoint with a path", "", "orders", func(o *dynamodb.Options) { o.BaseEndpoint = aws.String("https://proxy.example/ddb/") }},
+		{"custom endpoint with a path", "", "orders", func(o *dynamodb.Options) { o.BaseEndpoint = aws.String("https://gateway.example/ddb/") }},
 		{"account endpoint", "111122223333", "orders", func(o *dynamodb.Options) { o.AccountIDEndpointMode = aws.AccountIDEndpointModePreferred }},
 		{"account endpoint disabled", "111122223333", "orders", func(o *dynamodb.Options) { o.AccountIDEndpointMode = aws.AccountIDEndpointModeDisabled }},
 		{"FIPS", "111122223333", "orders", func(o *dynamodb.Options) { o.EndpointOptions.UseFIPSEndpoint = aws.FIPSEndpointStateEnabled }},
