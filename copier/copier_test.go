@@ -210,10 +210,14 @@ func TestRunSurvives(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := &table{segments: 8, n: 3000, perPage: 60, readErr: c.read, write: c.write, latency: time.Millisecond}
-				if err := Run(t.Context(), s, s, Options{}); err != nil {
+				stats := new(Stats)
+				if err := Run(t.Context(), s, s, Options{Stats: stats}); err != nil {
 					t.Fatal(err)
 				}
 				s.requireAll(t)
+				if n := stats.Count(); n.Throttled+n.Retried == 0 && c.name != "batches that are too large" {
+					t.Fatalf("nothing counted: %+v", n)
+				}
 			})
 		})
 	}

@@ -112,10 +112,11 @@ func (c *cutter) read(ctx context.Context, segment int, from item.Cursor, p *pag
 			c.Stats.page(&p.Page)
 			return nil
 		}
-		c.Stats.retry(err)
+		c.Stats.failed(err)
 		if err := patience.wait(ctx, err); err != nil {
 			return fmt.Errorf("read segment %d: %w", segment, err)
 		}
+		c.Stats.again(err)
 	}
 }
 

@@ -72,8 +72,16 @@ func (s *Stats) batch(taken int, r Result, deletes bool) {
 	s.writeUnits.add(r.Units)
 }
 
-// retry counts a failed attempt.
-func (s *Stats) retry(err error) {
+// again counts a request that is sent again after a failure other than
+// throttling.
+func (s *Stats) again(err error) {
+	if fault := (*Fault)(nil); errors.As(err, &fault) && fault.Class != Throttled {
+		s.retried.Add(1)
+	}
+}
+
+// failed notes what a failed attempt tells.
+func (s *Stats) failed(err error) {
 	fault := (*Fault)(nil)
 	if !errors.As(err, &fault) {
 		return
@@ -82,7 +90,6 @@ func (s *Stats) retry(err error) {
 		s.late.Store(time.Now().UnixNano())
 	}
 	if fault.Class != Throttled {
-		s.retried.Add(1)
 		return
 	}
 	s.throttled.Add(1)

@@ -38,13 +38,14 @@ func (r *run) write(ctx, hard context.Context, b *batch) error {
 		if len(b.writes) == 0 {
 			return nil
 		}
-		r.Stats.retry(err)
+		r.Stats.failed(err)
 		if fault := (*Fault)(nil); errors.As(err, &fault) && fault.Class == TooLarge && len(b.writes) > 1 {
 			return r.halve(ctx, hard, b)
 		}
 		if err := patience.wait(ctx, err); err != nil {
 			return fmt.Errorf("write %d items: %w", len(b.writes), err)
 		}
+		r.Stats.again(err)
 	}
 }
 

@@ -29,9 +29,7 @@ const (
 	maxReply = 32 << 20
 )
 
-var (
-	errSlow = errors.New("the answer did not come, or too slowly")
-)
+var errSlow = errors.New("the answer did not come, or too slowly")
 
 // A call is one attempt of one operation.
 type call struct {
@@ -111,7 +109,7 @@ type watcher struct {
 func watch(cancel context.CancelCauseFunc, size int) *watcher {
 	now := time.Now()
 	w := &watcher{end: now.Add(idleLimit + paid(size)), last: now.Add(attemptLimit)}
-	w.timer = time.AfterFunc(time.Until(w.end), func() { cancel(errSlow) })
+	w.timer = time.AfterFunc(min(idleLimit+paid(size), attemptLimit), func() { cancel(errSlow) })
 	return w
 }
 

@@ -303,6 +303,24 @@ func TestAttemptsEnd(t *testing.T) {
 	}
 }
 
+// A large request gets the time that a slow link needs, and no more than any.
+func TestLargeRequestEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for size, after := range map[int]time.Duration{80 << 10: 20 * time.Second, 4 << 20: attemptLimit} {
+			began := time.Now()
+			w := puts("a")
+			w[0].Raw = []byte(`{"pk":{"S":"` + strings.Repeat("x", size) + `"}}`)
+			_, err := against(silent{}, static("")).BatchWrite(t.Context(), w, 1, new(Scratch))
+			if kind(t, err) != Transient {
+				t.Fatalf("got %v", err)
+			}
+			if took := time.Since(began); took < after || took > after+time.Second {
+				t.Fatalf("%d bytes: took %s", size, took)
+			}
+		}
+	})
+}
+
 func TestTheCallersEndIsNoFault(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	stop := errors.New("stop")
