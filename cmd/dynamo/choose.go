@@ -41,10 +41,15 @@ func chooseTables(ctx context.Context, o copyOptions, conf config, s streams) ([
 		}
 		return askTables(ctx, all, o, s)
 	}
-	var names []string
+	var names []string // in the order they were asked for, each once
+	add := func(name string) {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
 	for _, w := range wanted {
 		if !strings.ContainsAny(w, "*?[") {
-			names = append(names, w)
+			add(w)
 			continue
 		}
 		if err := list(); err != nil {
@@ -57,15 +62,15 @@ func chooseTables(ctx context.Context, o copyOptions, conf config, s streams) ([
 				return nil, badUsage("", "%q is not a glob", w)
 			}
 			if ok {
-				names, found = append(names, name), true
+				add(name)
+				found = true
 			}
 		}
 		if !found {
 			return nil, badUsage("see: aws dynamodb list-tables --profile "+o.source.profile, "no table of the source matches %q", w)
 		}
 	}
-	slices.Sort(names)
-	return slices.Compact(names), nil
+	return names, nil
 }
 
 // askTables lets a person pick from the source's tables.
