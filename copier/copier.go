@@ -10,6 +10,8 @@
 //
 // Run owns all retries. A source or a sink makes one attempt and reports what
 // happened as a [Fault], whose class decides what Run does about it.
+//
+// What is settled is handed out as a [Checkpoint], from which another Run goes on.
 package copier
 
 import (
@@ -17,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -66,11 +69,25 @@ type Options struct {
 	Readers int           // segments read at once; 0 means 8
 	Workers int           // most batches in flight; 0 means 64 a core, at most 256
 	Pages   int           // pages in memory; 0 means half as many again as readers, and two
-	Stall   time.Duration // give up when a read or a batch has made no progress for so long; 0 means 15 minutes
+	Stall   time.Duration // how long a read or a batch may make no progress; 0 means 15 minutes
 	Delete  bool          // delete what is read instead of putting it; the items are then primary keys
 	Shape   Shape         // nil writes items as they are
 	Schema  item.Schema   // the target's; needed with a Shape
 	Stats   *Stats        // counters to count in, for a progress display; nil for none
+
+	ReadUnits  float64 // most read capacity units to consume per second; 0 means no limit
+	WriteUnits float64 // most write capacity units to consume per second; 0 means no limit
+	WriteCost  float64 // write units that 1 KB is expected to cost, until the answers say it; 0 means 1. An index can add one
+
+	// From is where to go on; the zero value is the beginning. It must have as many positions as
+	// the source has segments.
+	From Checkpoint
+	// Save is given checkpoints: some 10 a second while anything moves, and one at the
+	// end, whatever the end is. An error ends the run. One goroutine calls it. Nil for none.
+	Save func(Checkpoint) error
+	// Reject takes a write that the sink refuses for good, and why. It returns
+	// when that is noted; an error ends the run. Many goroutines call it. Nil ends the run at the first one.
+	Reject func(item.Write, *Fault) error
 }
 
 // retryTime is how long Run goes on without any progress, unless told.
@@ -103,19 +120,31 @@ func (o *Options) defaults(segments int) {
 //
 // The errors are a [*Fault], the context's cause, what the Shape returned, or a
 // [*BooksError].
-func Run(ctx context.Context, src Source, sink Sink, opts Options) error {
+func Run(ctx context.Context, src Source, sink Sink, opts Options) (err error) {
 	opts.defaults(src.Segments())
+	if n := len(opts.From.Positions); n != 0 && n != src.Segments() {
+		return fmt.Errorf("go on at a checkpoint of %d segments with %d", n, src.Segments())
+	}
+	opts.Stats.resume(opts.From)
 	r := &run{
 		src: src, sink: sink, Options: opts,
 		pool:    make(chan *page, opts.Pages),
 		batches: make(chan *batch, opts.Workers), // one waiting batch a writer hides the read latency; more would only hold memory
 		spare:   make(chan *batch, opts.Workers),
 		gate:    newGate(opts.Workers),
-		ledger:  newLedger(src.Segments()),
+		ledger:  newLedger(src.Segments(), opts.From),
+		source:  newSide(), target: newSide(),
+		reading: newBudget(opts.ReadUnits, 0), writing: newBudget(opts.WriteUnits, opts.WriteCost),
 	}
 	for range opts.Pages {
 		r.pool <- new(page)
 	}
+	ctx, finish := r.saving(ctx)
+	defer func() {
+		if e := finish(); e != nil && !errors.Is(err, e) {
+			err = errors.Join(err, e)
+		}
+	}()
 	g, ctx := errgroup.WithContext(ctx)
 	hard, release := drained(ctx)
 	defer release()
@@ -181,9 +210,12 @@ type run struct {
 	batches chan *batch
 	gate    *gate
 	ledger  *ledger
-	spare   chan *batch // to be filled again
+	spare   chan *batch  // to be filled again
+	saved   int          // the ledger's moves at the last checkpoint
+	busy    atomic.Int64 // batches with a writer
 
-	reads, writes sanity
+	source, target   *side
+	reading, writing *budget
 }
 
 // A page is an item.Page on its way to being acknowledged.
@@ -195,6 +227,13 @@ type page struct {
 // A batch is up to 25 writes, each from a page that it keeps alive.
 type batch struct {
 	writes []item.Write
-	pages  []*page
+	from   []origin
 	bytes  int
+	units  float64 // of writing, by size
+}
+
+// An origin is the item of a page that a write came from.
+type origin struct {
+	page  *page
+	index int
 }

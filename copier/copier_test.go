@@ -284,25 +284,25 @@ func TestGate(t *testing.T) {
 		one, two := enter(), enter()
 		tick(t)
 		before := g.limit
-		g.exit(one, true)
-		g.exit(two, true)
+		g.exit(one, throttled)
+		g.exit(two, throttled)
 		if want := before * gateShrink; g.limit != want {
 			t.Fatalf("limit %v after two requests of one window were throttled, want %v", g.limit, want)
 		}
 		tick(t)
-		g.exit(enter(), true)
+		g.exit(enter(), throttled)
 		if want := before * gateShrink * gateShrink; g.limit != want {
 			t.Fatalf("limit %v after another throttling, want %v", g.limit, want)
 		}
 		for range 1000 {
-			g.exit(enter(), false)
+			g.exit(enter(), taken)
 		}
 		if g.limit <= before {
 			t.Fatalf("limit %v after 1,000 successes", g.limit)
 		}
 		for range 100 {
 			tick(t)
-			g.exit(enter(), true)
+			g.exit(enter(), throttled)
 		}
 		if g.limit != 1 || g.inFlight != 0 {
 			t.Fatalf("limit %v, %d in flight", g.limit, g.inFlight)
@@ -412,19 +412,24 @@ func TestShape(t *testing.T) {
 }
 
 func TestPositionWaitsForTheOldestPage(t *testing.T) {
-	l := newLedger(1)
-	first, second := l.begin(0, item.Cursor("a"), 1), l.begin(0, nil, 1)
-	if !l.ack(second, 2) {
+	l := newLedger(1, Checkpoint{})
+	first, second := &page{}, &page{}
+	first.Items, first.Next = []item.Item{item.Item("a")}, item.Cursor("a")
+	second.Items = []item.Item{item.Item("b")}
+	l.begin(0, first)
+	l.begin(0, second)
+	l.cut(second.entry)
+	if got := l.settle([]origin{{second, 0}}, stored, nil); len(got) != 1 {
 		t.Fatal("the second page is not settled")
 	}
 	if p := l.segments[0].Position; p.Next != nil || p.Done {
 		t.Fatalf("position %v moved past a page that is not acknowledged", p)
 	}
-	l.ack(first, 1)
+	l.settle([]origin{{first, 0}}, stored, nil)
 	if l.complete() {
 		t.Fatal("complete before the reader has let go")
 	}
-	l.ack(first, 1)
+	l.cut(first.entry)
 	if !l.complete() {
 		t.Fatal("not complete")
 	}

@@ -1,5 +1,7 @@
 package copier
 
+import "errors"
+
 // A Class says what a failure means for the run.
 type Class int
 
@@ -28,3 +30,12 @@ type Fault struct {
 
 func (f *Fault) Error() string { return f.Side + ": " + f.Err.Error() }
 func (f *Fault) Unwrap() error { return f.Err }
+
+// faultOf is the fault in err, or nil.
+func faultOf(err error) *Fault {
+	fault := (*Fault)(nil)
+	if errors.As(err, &fault) {
+		return fault
+	}
+	return nil
+}

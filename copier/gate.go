@@ -8,12 +8,14 @@ import (
 
 // A gate holds the number of requests in flight: it grows a little with each
 // success and shrinks by a fifth when the table throttles, once for all the requests
-// that were sent before it shrank. Until the table has throttled for the first
-// time it grows faster.
+// that were sent before it shrank. Up to what is known to work, which is everything until
+// the table throttles for the first time, it grows faster.
 type gate struct {
 	mu       sync.Mutex
 	limit    float64
 	most     float64
+	known    float64 // a fifth less than what the table last throttled at
+	went     bool    // a request went through since it last throttled
 	inFlight int
 	cut      time.Time
 	waiting  []chan struct{}
@@ -21,13 +23,13 @@ type gate struct {
 
 const (
 	gateStart  = 8
-	gateRamp   = 0.1  // what a success adds before the first throttling
-	gateGrow   = 0.05 // divided by the limit: what one adds after it
+	gateRamp   = 0.1  // what a success adds up to what is known to work
+	gateGrow   = 0.05 // divided by the limit: what one adds beyond
 	gateShrink = 0.8
 )
 
 func newGate(most int) *gate {
-	return &gate{limit: min(gateStart, float64(most)), most: float64(most)}
+	return &gate{limit: min(gateStart, float64(most)), most: float64(most), known: float64(most), went: true}
 }
 
 // enter waits for a place and returns when it got one.
@@ -67,18 +69,32 @@ func (g *gate) leave(turn chan struct{}) {
 	g.admit()
 }
 
+// An outcome is how a request went, for the gate.
+type outcome int
+
+const (
+	taken     outcome = iota
+	throttled         // too many requests
+	other             // something that says nothing about their number
+)
+
 // exit gives the place back and learns from how the request went.
-func (g *gate) exit(entered time.Time, throttled bool) {
+func (g *gate) exit(entered time.Time, how outcome) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.inFlight--
 	switch {
-	case !throttled && g.cut.IsZero():
+	case how == taken && g.limit < g.known:
+		g.went = true
 		g.limit = min(g.most, g.limit+gateRamp)
-	case !throttled:
+	case how == taken:
+		g.went = true
 		g.limit = min(g.most, g.limit+gateGrow/g.limit)
-	case entered.After(g.cut):
+	case how == throttled && entered.After(g.cut):
 		g.limit = max(1, g.limit*gateShrink)
+		if g.went { // else it is an outage, which says nothing about how much works
+			g.known, g.went = g.limit, false
+		}
 		g.cut = time.Now()
 	}
 	g.admit()

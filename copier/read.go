@@ -18,6 +18,9 @@ func (r *run) readAll(ctx context.Context) error {
 	g.Go(func() error {
 		defer close(segments)
 		for s := range scattered(r.src.Segments()) {
+			if len(r.From.Positions) > 0 && r.From.Positions[s].Done {
+				continue
+			}
 			select {
 			case segments <- s:
 			case <-ctx.Done():
@@ -61,6 +64,9 @@ type cutter struct {
 
 func (c *cutter) segment(ctx context.Context, segment int) error {
 	var from item.Cursor
+	if len(c.From.Positions) > 0 {
+		from = c.From.Positions[segment].Next
+	}
 	for {
 		p, err := c.page(ctx)
 		if err != nil {
@@ -71,7 +77,7 @@ func (c *cutter) segment(ctx context.Context, segment int) error {
 			return err
 		}
 		from = p.Next
-		p.entry = c.ledger.begin(segment, p.Next, len(p.Items))
+		c.ledger.begin(segment, p)
 		if err := c.cut(ctx, p); err != nil {
 			return err
 		}
@@ -102,12 +108,12 @@ func (c *cutter) page(ctx context.Context) (*page, error) {
 
 // read fills p, with as many attempts as it takes.
 func (c *cutter) read(ctx context.Context, segment int, from item.Cursor, p *page) error {
-	patience := patience{stall: c.Stall}
+	patience := patience{stall: c.Stall, side: c.source}
 	for {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		err := c.reads.see(c.src.Read(ctx, segment, from, patience.attempt+1, &p.Page))
+		err := c.readOnce(ctx, segment, from, patience.attempt+1, p)
 		if err == nil {
 			c.Stats.page(&p.Page)
 			return nil
@@ -118,6 +124,26 @@ func (c *cutter) read(ctx context.Context, segment int, from item.Cursor, p *pag
 		}
 		c.Stats.again(err)
 	}
+}
+
+// readOnce makes one attempt, within the budget.
+func (c *cutter) readOnce(ctx context.Context, segment int, from item.Cursor, attempt int, p *page) error {
+	if c.reading == nil {
+		return c.source.see(c.src.Read(ctx, segment, from, attempt, &p.Page))
+	}
+	limit, cost := c.reading.reading()
+	if err := c.reading.pay(ctx, cost); err != nil {
+		return err
+	}
+	p.Limit = limit
+	err := c.source.see(c.src.Read(ctx, segment, from, attempt, &p.Page))
+	consumed := cost // what a failed read has cost is not known
+	if err == nil {
+		consumed = p.Units
+		c.reading.read(len(p.Items), consumed)
+	}
+	c.reading.settle(cost, consumed)
+	return err
 }
 
 // cut shapes the page's items and sends them in batches.
@@ -131,11 +157,11 @@ func (c *cutter) cut(ctx context.Context, p *page) error {
 			}
 			if !keep {
 				c.Stats.skipped.Add(1)
-				c.settle(p, 1)
+				c.settle([]origin{{p, i}}, skipped)
 				continue
 			}
 		}
-		if c.open != nil && !c.open.fits(w) {
+		if c.open != nil && !c.open.fits(w, c.writing) {
 			if err := c.flush(ctx); err != nil {
 				return err
 			}
@@ -143,9 +169,11 @@ func (c *cutter) cut(ctx context.Context, p *page) error {
 		if c.open == nil {
 			c.open = c.batch()
 		}
-		c.open.add(w, p)
+		c.open.add(w, origin{p, i})
 	}
-	c.settle(p, 1) // the reader's own
+	if c.ledger.cut(p.entry) {
+		c.pool <- p
+	}
 	return nil
 }
 
@@ -181,17 +209,20 @@ func (c *cutter) flush(ctx context.Context) error {
 func (r *run) batch() *batch {
 	select {
 	case b := <-r.spare:
-		b.writes, b.pages, b.bytes = b.writes[:0], b.pages[:0], 0
+		b.writes, b.from, b.bytes, b.units = b.writes[:0], b.from[:0], 0, 0
 		return b
 	default:
 	}
-	return &batch{writes: make([]item.Write, 0, MaxBatch), pages: make([]*page, 0, MaxBatch)}
+	return &batch{writes: make([]item.Write, 0, MaxBatch), from: make([]origin, 0, MaxBatch)}
 }
 
-// fits reports whether w may join: there is room, and no write of the batch
-// has its key, which would make the table refuse all of them.
-func (b *batch) fits(w item.Write) bool {
+// fits reports whether w may join: there is room, also in the budget's share
+// of a request, and no write of the batch has its key, which would make the table refuse all of them.
+func (b *batch) fits(w item.Write, budget *budget) bool {
 	if len(b.writes) == MaxBatch || b.bytes+len(w.Raw) > batchBytes {
+		return false
+	}
+	if budget != nil && budget.writing(b.units+writeSize(len(w.Raw))) > budget.chunk {
 		return false
 	}
 	for i := range b.writes {
@@ -202,7 +233,8 @@ func (b *batch) fits(w item.Write) bool {
 	return true
 }
 
-func (b *batch) add(w item.Write, p *page) {
-	b.writes, b.pages = append(b.writes, w), append(b.pages, p)
+func (b *batch) add(w item.Write, from origin) {
+	b.writes, b.from = append(b.writes, w), append(b.from, from)
 	b.bytes += len(w.Raw)
+	b.units += writeSize(len(w.Raw))
 }

@@ -14,10 +14,11 @@ import (
 // Stats count what a run does, while it does it. They may be read at any time
 // with [Stats.Count] and shared by several runs, one after the other.
 type Stats struct {
-	read, written, deleted, skipped atomic.Int64
-	throttled, retried, bytes       atomic.Int64
-	readUnits, writeUnits           units
-	late                            atomic.Int64 // unix nanoseconds
+	read, written, deleted    atomic.Int64
+	skipped, rejected         atomic.Int64
+	throttled, retried, bytes atomic.Int64
+	readUnits, writeUnits     units
+	late                      atomic.Int64 // unix nanoseconds
 
 	mu      sync.Mutex
 	reasons map[Reason]int64
@@ -29,6 +30,7 @@ type Count struct {
 	Written   int64 // puts acknowledged
 	Deleted   int64 // deletes acknowledged
 	Skipped   int64 // dropped by the shape
+	Rejected  int64 // refused by the sink for good
 	Throttled int64 // requests of which not all, or nothing, was taken
 	Retried   int64 // requests sent again after another failure
 	Bytes     int64 // of item JSON acknowledged
@@ -45,7 +47,7 @@ type Count struct {
 // Count returns the current numbers.
 func (s *Stats) Count() Count {
 	c := Count{
-		Read: s.read.Load(), Written: s.written.Load(), Deleted: s.deleted.Load(), Skipped: s.skipped.Load(),
+		Read: s.read.Load(), Written: s.written.Load(), Deleted: s.deleted.Load(), Skipped: s.skipped.Load(), Rejected: s.rejected.Load(),
 		Throttled: s.throttled.Load(), Retried: s.retried.Load(), Bytes: s.bytes.Load(),
 		ReadUnits: s.readUnits.load(), WriteUnits: s.writeUnits.load(),
 	}
@@ -56,6 +58,15 @@ func (s *Stats) Count() Count {
 	defer s.mu.Unlock()
 	c.Reasons = maps.Clone(s.reasons)
 	return c
+}
+
+// resume counts what was settled before the run went on at a checkpoint.
+func (s *Stats) resume(c Checkpoint) {
+	s.read.Add(c.Written + c.Deleted + c.Skipped + c.Rejected)
+	s.written.Add(c.Written)
+	s.deleted.Add(c.Deleted)
+	s.skipped.Add(c.Skipped)
+	s.rejected.Add(c.Rejected)
 }
 
 func (s *Stats) page(p *item.Page) {
@@ -109,7 +120,7 @@ func (s *Stats) failed(err error) {
 // check closes the books: every item read has become something.
 func (s *Stats) check() error {
 	c := s.Count()
-	if done := c.Written + c.Deleted + c.Skipped; c.Read != done {
+	if done := c.Written + c.Deleted + c.Skipped + c.Rejected; c.Read != done {
 		return &BooksError{Detail: fmt.Sprintf("%d items read, %d accounted for", c.Read, done)}
 	}
 	return nil

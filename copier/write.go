@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-
-	"github.com/dynamo-cmdline/dynamo/item"
+	"slices"
+	"strings"
+	"time"
 )
 
 // writeAll takes batches until there are no more, and sees each to its end.
@@ -20,9 +21,11 @@ func (r *run) writeAll(ctx, hard context.Context) error {
 		if b == nil {
 			return nil
 		}
+		r.busy.Add(1)
 		if err := r.write(ctx, hard, b); err != nil {
 			return err
 		}
+		r.busy.Add(-1)
 		select {
 		case r.spare <- b:
 		default:
@@ -30,68 +33,119 @@ func (r *run) writeAll(ctx, hard context.Context) error {
 	}
 }
 
-// write sends a batch, and what comes back of it, until the table has it all.
+// write sends a batch, and what comes back of it, until each write has its fate.
 func (r *run) write(ctx, hard context.Context, b *batch) error {
-	patience := patience{stall: r.Stall}
+	patience := patience{stall: r.Stall, side: r.target}
 	for {
 		err := r.send(ctx, hard, b, &patience)
 		if len(b.writes) == 0 {
 			return nil
 		}
 		r.Stats.failed(err)
-		if fault := (*Fault)(nil); errors.As(err, &fault) && fault.Class == TooLarge && len(b.writes) > 1 {
+		switch fault := faultOf(err); {
+		case fault == nil:
+		case fault.Class == TooLarge && len(b.writes) > 1, r.refusal(fault) && len(b.writes) > 1:
 			return r.halve(ctx, hard, b)
+		case r.refusal(fault):
+			return r.reject(b, fault)
 		}
 		if err := patience.wait(ctx, err); err != nil {
+			if stalled := (*StallError)(nil); errors.As(err, &stalled) && r.alone(patience.since) {
+				return r.lastChance(ctx, hard, b)
+			}
 			return fmt.Errorf("write %d items: %w", len(b.writes), err)
 		}
 		r.Stats.again(err)
 	}
 }
 
-// send makes one attempt, when the gate has a place for it. What the table
-// took has left b when it returns; a rest comes with a Fault.
+// refusal reports whether the fault lies in what is written, and may be noted
+// as such.
+func (r *run) refusal(f *Fault) bool {
+	return r.Reject != nil && (f.Class == Invalid || f.Class == TooLarge)
+}
+
+// alone reports whether it is this batch that the table does not take: it has
+// taken others since, or there are no others.
+func (r *run) alone(since time.Time) bool {
+	return r.Reject != nil && (r.target.since(since) || r.busy.Load() == 1 && len(r.batches) == 0)
+}
+
+// send makes one attempt, when the gate and the budget have a place for it. What
+// the table took has left b when it returns; a rest comes with a Fault.
 func (r *run) send(ctx, hard context.Context, b *batch, p *patience) error {
 	entered, err := r.gate.enter(ctx)
 	if err != nil {
 		return err
 	}
+	var paid float64
+	if r.writing != nil {
+		paid = r.writing.writing(b.units)
+		if err := r.writing.pay(ctx, paid); err != nil {
+			r.gate.exit(entered, other)
+			return err
+		}
+		entered = time.Now()
+	}
 	result, err := r.sink.Write(hard, b.writes, p.attempt+1)
-	r.gate.exit(entered, err == nil && len(result.Unprocessed) > 0)
-	if err = r.writes.see(err); err != nil {
+	r.gate.exit(entered, outcomeOf(result, err))
+	if r.writing != nil {
+		r.writing.settle(paid, result.Units)
+	}
+	if err == nil && len(result.Unprocessed) == len(b.writes) {
+		err = &Fault{Class: Throttled, Side: "target", Reasons: result.Throttled, Err: errNotTaken}
+	}
+	if err = r.target.see(err); err != nil {
 		return err
 	}
 	return r.acknowledge(b, result, p)
 }
 
+// outcomeOf is what the gate learns. That a single range of keys is hot says
+// nothing about how many requests the rest of the table takes.
+func outcomeOf(result Result, err error) outcome {
+	switch {
+	case err != nil:
+		return other
+	case len(result.Unprocessed) == 0:
+		return taken
+	}
+	for _, t := range result.Throttled {
+		if !strings.Contains(t.Reason, "KeyRange") {
+			return throttled
+		}
+	}
+	if len(result.Throttled) > 0 {
+		return other
+	}
+	return throttled
+}
+
 // acknowledge settles what the table took and keeps the rest in b. The fault it
 // returns is the throttling that kept the rest back.
 func (r *run) acknowledge(b *batch, result Result, p *patience) error {
-	taken := len(b.writes) - len(result.Unprocessed)
-	if taken > 0 {
-		p.progress()
-	}
-	r.Stats.batch(taken, result, r.Delete)
-	left := 0
-	next := 0
-	var owner *page
-	n := 0
+	p.progress()
+	r.Stats.batch(len(b.writes)-len(result.Unprocessed), result, r.Delete)
+	var stack [MaxBatch]origin
+	done := stack[:0]
+	left, next := 0, 0
+	units, size := b.units, 0.0
 	for i := range b.writes {
 		if next < len(result.Unprocessed) && result.Unprocessed[next] == i {
-			b.writes[left], b.pages[left] = b.writes[i], b.pages[i]
+			b.writes[left], b.from[left] = b.writes[i], b.from[i]
 			left++
 			next++
 			continue
 		}
 		r.Stats.bytes.Add(int64(len(b.writes[i].Raw)))
-		if b.pages[i] != owner {
-			r.settle(owner, n)
-			owner, n = b.pages[i], 0
-		}
-		n++
+		size += writeSize(len(b.writes[i].Raw))
+		done = append(done, b.from[i])
 	}
-	r.settle(owner, n)
-	b.writes, b.pages = b.writes[:left], b.pages[:left]
+	if r.writing != nil {
+		r.writing.wrote(size, result.Units)
+	}
+	b.writes, b.from, b.units = b.writes[:left], b.from[:left], units-size
+	r.settle(done, stored)
 	if left == 0 {
 		return nil
 	}
@@ -100,23 +154,61 @@ func (r *run) acknowledge(b *batch, result Result, p *patience) error {
 
 var errNotTaken = errors.New("the table does not take more at the moment")
 
-// settle takes n acknowledgements of a page and frees it after the last.
-func (r *run) settle(p *page, n int) {
-	if p != nil && r.ledger.ack(p.entry, n) {
+// settle gives items their fate and frees the pages that were waiting for it.
+func (r *run) settle(items []origin, f fate) {
+	var stack [MaxBatch]*page
+	for _, p := range r.ledger.settle(items, f, stack[:0]) {
 		r.pool <- p
 	}
 }
 
-// halve sends a batch that is too large in two parts.
+// reject notes a batch of one that the table refuses for good.
+func (r *run) reject(b *batch, f *Fault) error {
+	if err := r.Reject(b.writes[0], f); err != nil {
+		return fmt.Errorf("note a rejected item: %w", err)
+	}
+	r.Stats.rejected.Add(1)
+	r.settle(b.from[:1], rejected)
+	return nil
+}
+
+// lastChance is for a batch that the table has not taken for too long although
+// it takes others: each write is tried once more, alone, and what still fails is rejected.
+func (r *run) lastChance(ctx, hard context.Context, b *batch) error {
+	for i := range b.writes {
+		one := b.part(i, i+1)
+		err := r.send(ctx, hard, one, &patience{})
+		if err == nil {
+			continue
+		}
+		fault := faultOf(err)
+		if fault == nil || fault.Class != Throttled && fault.Class != Transient && !r.refusal(fault) {
+			return fmt.Errorf("write an item: %w", err)
+		}
+		if err := r.reject(one, fault); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// halve sends a batch in two parts: it is too large, or the fault lies in one of
+// its writes.
 func (r *run) halve(ctx, hard context.Context, b *batch) error {
 	half := len(b.writes) / 2
-	for _, part := range []*batch{
-		{writes: append([]item.Write(nil), b.writes[:half]...), pages: append([]*page(nil), b.pages[:half]...)},
-		{writes: append([]item.Write(nil), b.writes[half:]...), pages: append([]*page(nil), b.pages[half:]...)},
-	} {
+	for _, part := range []*batch{b.part(0, half), b.part(half, len(b.writes))} {
 		if err := r.write(ctx, hard, part); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// part copies some writes of a batch into one of their own.
+func (b *batch) part(i, j int) *batch {
+	p := &batch{writes: slices.Clone(b.writes[i:j]), from: slices.Clone(b.from[i:j])}
+	for _, w := range p.writes {
+		p.units += writeSize(len(w.Raw))
+	}
+	return p
 }

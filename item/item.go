@@ -67,9 +67,10 @@ type Page struct {
 	Keys  []uint64 // the key hash of each item, see [Found.Hash]
 	Next  Cursor   // where the segment goes on; nil at its end; not in Buf
 	Units float64  // read capacity units consumed
+	Limit int      // most items to ask for; 0 means as many as fit in 1 MB
 }
 
-// Reset empties the page and keeps its memory.
+// Reset empties the page and keeps its memory and its Limit.
 func (p *Page) Reset() {
 	p.Buf, p.Items, p.Keys = p.Buf[:0], p.Items[:0], p.Keys[:0]
 	p.Next, p.Units = nil, 0
