@@ -13,10 +13,10 @@ import (
 // what the answer says. A nil budget has no limit.
 type budget struct {
 	limiter *rate.Limiter // in milliunits
+	turn    chan struct{} // who holds it pays; else many dear requests would be paid up at the same time
 	chunk   float64       // the most that one request should cost
 
 	mu      sync.Mutex
-	credit  float64 // units paid and not consumed; at most chunk
 	perUnit float64 // units consumed for each that was estimated
 	perItem float64 // units of a read for each item; 0 while unknown
 }
@@ -39,18 +39,21 @@ func newBudget(units, cost float64) *budget {
 	chunk := max(units*budgetChunk, 0.5)
 	return &budget{
 		limiter: rate.NewLimiter(rate.Limit(units*milli), int(chunk*milli)),
+		turn:    make(chan struct{}, 1),
 		chunk:   chunk, perUnit: max(cost, 1),
 	}
 }
 
 // pay waits until so many units may be consumed.
 func (b *budget) pay(ctx context.Context, units float64) error {
-	b.mu.Lock()
-	used := min(b.credit, units)
-	b.credit -= used
-	b.mu.Unlock()
+	select {
+	case b.turn <- struct{}{}:
+		defer func() { <-b.turn }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 	burst := b.limiter.Burst()
-	for n := int((units - used) * milli); n > 0; n -= burst {
+	for n := int(units * milli); n > 0; n -= burst {
 		if err := b.limiter.WaitN(ctx, min(n, burst)); err != nil {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
@@ -61,15 +64,9 @@ func (b *budget) pay(ctx context.Context, units float64) error {
 	return nil
 }
 
-// settle corrects a payment: what was too much is credit for the next, what
-// was too little is owed by it.
+// settle charges what a request has cost beyond what was paid for it. What was
+// paid too much is gone: spent later, on top of those seconds' own, it would break the limit.
 func (b *budget) settle(paid, consumed float64) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if paid >= consumed {
-		b.credit = min(b.credit+paid-consumed, b.chunk)
-		return
-	}
 	burst := b.limiter.Burst()
 	for n := int((consumed - paid) * milli); n > 0; n -= burst {
 		b.limiter.ReserveN(time.Now(), min(n, burst))

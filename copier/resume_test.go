@@ -243,7 +243,7 @@ func TestOutage(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				const outageFrom, outageTo, back = 20 * time.Second, 80 * time.Second, 95 * time.Second
 				began := time.Now()
-				s := &table{segments: 64, n: 1 << 30, perPage: 100, latency: 20 * time.Millisecond}
+				s := &table{segments: 64, n: 1 << 30, perPage: 100, latency: 200 * time.Millisecond}
 				during := 0
 				taken := map[int]int{} // by second
 				s.write = func(_ int, b []item.Write) (Result, error) {
