@@ -131,6 +131,7 @@ func Run(ctx context.Context, src Source, sink Sink, opts Options) (err error) {
 		pool:    make(chan *page, opts.Pages),
 		batches: make(chan *batch, opts.Workers), // one waiting batch a writer hides the read latency; more would only hold memory
 		spare:   make(chan *batch, opts.Workers),
+		taking:  make(chan struct{}, 1),
 		gate:    newGate(opts.Workers),
 		ledger:  newLedger(src.Segments(), opts.From),
 		source:  newSide(), target: newSide(),
@@ -210,9 +211,10 @@ type run struct {
 	batches chan *batch
 	gate    *gate
 	ledger  *ledger
-	spare   chan *batch  // to be filled again
-	saved   int          // the ledger's moves at the last checkpoint
-	busy    atomic.Int64 // batches with a writer
+	spare   chan *batch   // to be filled again
+	taking  chan struct{} // full while a batch is taken
+	saved   int           // the ledger's moves at the last checkpoint
+	busy    atomic.Int64  // batches with a writer
 
 	source, target   *side
 	reading, writing *budget

@@ -275,7 +275,7 @@ func TestGate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGate(100)
 		enter := func() time.Time {
-			entered, err := g.enter(t.Context())
+			entered, err := g.wait(t.Context(), g.line())
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -32,27 +32,32 @@ func newGate(most int) *gate {
 	return &gate{limit: min(gateStart, float64(most)), most: float64(most), known: float64(most), went: true}
 }
 
-// enter waits for a place and returns when it got one.
-func (g *gate) enter(ctx context.Context) (time.Time, error) {
-	if ctx.Err() != nil { // no new request once it is over
-		return time.Time{}, context.Cause(ctx)
-	}
+// line gives a place, or a turn to wait for: places are given in the order of line.
+func (g *gate) line() (turn chan struct{}) {
 	g.mu.Lock()
+	defer g.mu.Unlock()
 	if float64(g.inFlight) < g.limit {
 		g.inFlight++
-		g.mu.Unlock()
-		return time.Now(), nil
+		return nil
 	}
-	turn := make(chan struct{})
+	turn = make(chan struct{})
 	g.waiting = append(g.waiting, turn)
-	g.mu.Unlock()
-	select {
-	case <-turn:
-		return time.Now(), nil
-	case <-ctx.Done():
+	return turn
+}
+
+// wait waits for the turn and returns when it got a place.
+func (g *gate) wait(ctx context.Context, turn chan struct{}) (time.Time, error) {
+	if turn != nil {
+		select {
+		case <-turn:
+		case <-ctx.Done():
+		}
+	}
+	if ctx.Err() != nil { // no new request once it is over
 		g.leave(turn)
 		return time.Time{}, context.Cause(ctx)
 	}
+	return time.Now(), nil
 }
 
 // leave takes a waiter out of the queue, or gives back the place it was given.

@@ -12,17 +12,12 @@ import (
 // writeAll takes batches until there are no more, and sees each to its end.
 func (r *run) writeAll(ctx, hard context.Context) error {
 	for {
-		var b *batch
-		select {
-		case b = <-r.batches:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
+		b, turn, err := r.next(ctx)
 		if b == nil {
-			return nil
+			return err
 		}
 		r.busy.Add(1)
-		if err := r.write(ctx, hard, b); err != nil {
+		if err := r.write(ctx, hard, b, turn); err != nil {
 			return err
 		}
 		r.busy.Add(-1)
@@ -33,11 +28,27 @@ func (r *run) writeAll(ctx, hard context.Context) error {
 	}
 }
 
-// write sends a batch, and what comes back of it, until each write has its fate.
-func (r *run) write(ctx, hard context.Context, b *batch) error {
+// next takes a batch and gets into line for it. One at a time does both, so that batches are sent
+// in the order that they were read in: what is settled then has few gaps, and a checkpoint is close behind.
+func (r *run) next(ctx context.Context) (b *batch, turn chan struct{}, err error) {
+	r.taking <- struct{}{}
+	defer func() { <-r.taking }()
+	select {
+	case b = <-r.batches:
+	case <-ctx.Done():
+		return nil, nil, context.Cause(ctx)
+	}
+	if b != nil {
+		turn = r.gate.line()
+	}
+	return b, turn, nil
+}
+
+// write sends a batch at its turn, and what comes back of it, until each write has its fate.
+func (r *run) write(ctx, hard context.Context, b *batch, turn chan struct{}) error {
 	patience := patience{stall: r.Stall, side: r.target}
-	for {
-		err := r.send(ctx, hard, b, &patience)
+	for ; ; turn = r.gate.line() {
+		err := r.send(ctx, hard, b, turn, &patience)
 		if len(b.writes) == 0 {
 			return nil
 		}
@@ -73,8 +84,8 @@ func (r *run) alone(since time.Time) bool {
 
 // send makes one attempt, when the gate and the budget have a place for it. What
 // the table took has left b when it returns; a rest comes with a Fault.
-func (r *run) send(ctx, hard context.Context, b *batch, p *patience) error {
-	entered, err := r.gate.enter(ctx)
+func (r *run) send(ctx, hard context.Context, b *batch, turn chan struct{}, p *patience) error {
+	entered, err := r.gate.wait(ctx, turn)
 	if err != nil {
 		return err
 	}
@@ -177,7 +188,7 @@ func (r *run) reject(b *batch, f *Fault) error {
 func (r *run) lastChance(ctx, hard context.Context, b *batch) error {
 	for i := range b.writes {
 		one := b.part(i, i+1)
-		err := r.send(ctx, hard, one, &patience{})
+		err := r.send(ctx, hard, one, r.gate.line(), &patience{})
 		if err == nil {
 			continue
 		}
@@ -197,7 +208,7 @@ func (r *run) lastChance(ctx, hard context.Context, b *batch) error {
 func (r *run) halve(ctx, hard context.Context, b *batch) error {
 	half := len(b.writes) / 2
 	for _, part := range []*batch{b.part(0, half), b.part(half, len(b.writes))} {
-		if err := r.write(ctx, hard, part); err != nil {
+		if err := r.write(ctx, hard, part, r.gate.line()); err != nil {
 			return err
 		}
 	}
