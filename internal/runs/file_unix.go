@@ -1,0 +1,21 @@
+//go:build unix
+
+package runs
+
+import (
+	"errors"
+	"os"
+	"syscall"
+)
+
+// noFollow refuses to open a link.
+const noFollow = syscall.O_NOFOLLOW
+
+// syncDir makes a directory's entries as durable as its files.
+func syncDir(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}

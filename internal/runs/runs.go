@@ -1,0 +1,286 @@
+// Package runs keeps what a run must remember: its directory holds what it was
+// asked for, how far it is, and what the target refused. Another process can go on from there.
+//
+// A [Store] is the directory of all runs. [Store.New] makes a run, [Run.Save] writes its state,
+// [Store.Load] reads one back, and [Store.Lock] keeps a target to one run at a time.
+//
+// A state appears whole or not at all: it is written under another name, synced and
+// renamed, and carries a checksum. Directories are 0700, files 0600, and no link is followed.
+// Nothing in here is a secret: profiles are names.
+package runs
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dynamo-cmdline/dynamo/item"
+)
+
+// A Place is a table as a run knows it.
+type Place struct {
+	Profile  string `json:"profile,omitempty"`
+	Account  string `json:"account"`
+	Region   string `json:"region"`
+	Table    string `json:"table"`
+	ID       string `json:"id"`                 // TableId
+	Name     string `json:"name"`               // as it was opened: the table's name or ARN
+	Asked    string `json:"asked,omitempty"`    // the region that was asked for, over the profile's own
+	Endpoint string `json:"endpoint,omitempty"` // the endpoint that was asked for, likewise
+}
+
+// A Position is how far a segment has come. It has the form of the engine's own.
+type Position struct {
+	Next item.Cursor `json:"next,omitempty"`
+	Done bool        `json:"done,omitempty"`
+}
+
+// A State is what a run remembers.
+type State struct {
+	Program string          `json:"program"` // the version that wrote it
+	Command string          `json:"command"`
+	Mode    string          `json:"mode,omitempty"`
+	Source  Place           `json:"source"`
+	Target  Place           `json:"target"`
+	Options json.RawMessage `json:"options"` // the command's own
+	Began   time.Time       `json:"began"`
+	Saved   time.Time       `json:"saved"`
+	Spent   float64         `json:"seconds"` // over all attempts
+
+	Backup   string          `json:"backup,omitempty"`   // ARN
+	BackupAt time.Time       `json:"backup_at,omitzero"` // when it was asked for
+	Phase    string          `json:"phase"`              // what is under way, or comes next
+	Segments int             `json:"segments"`
+	Position []Position      `json:"positions,omitempty"` // of the phase
+	Counts   json.RawMessage `json:"counts,omitempty"`    // the command's own
+
+	Letters int64 `json:"letters,omitempty"` // bytes of the dead-letter file that are certain
+	Ended   *End  `json:"ended,omitempty"`   // nil while it runs, and after it was killed
+}
+
+// An End is how an attempt ended.
+type End struct {
+	Time    time.Time `json:"time"`
+	Done    bool      `json:"done"` // there is nothing to go on with
+	Code    int       `json:"code"` // exit code
+	Message string    `json:"message,omitempty"`
+}
+
+// Done reports whether there is nothing to go on with.
+func (s State) Done() bool { return s.Ended != nil && s.Ended.Done }
+
+// A Store is a directory of runs.
+type Store struct{ dir string }
+
+// Open returns the store in dir, which it makes if need be.
+func Open(dir string) (*Store, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the directory of runs: %w", err)
+	}
+	return &Store{dir}, nil
+}
+
+// Dir is the store's directory.
+func (s *Store) Dir() string { return s.dir }
+
+// A Run is a run's directory.
+type Run struct {
+	Name string
+	Dir  string
+}
+
+// New makes the directory of a run that begins now with that table.
+func (s *Store) New(table string, now time.Time) (*Run, error) {
+	for n := 1; ; n++ {
+		name := now.UTC().Format("20060102T150405Z") + "-" + short(table)
+		if n > 1 {
+			name += fmt.Sprintf("-%d", n)
+		}
+		dir := filepath.Join(s.dir, name)
+		err := os.Mkdir(dir, 0o700)
+		if errors.Is(err, fs.ErrExist) && n < 1000 {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("make the run's directory: %w", err)
+		}
+		return &Run{name, dir}, syncDir(s.dir)
+	}
+}
+
+// short makes a name of a table's, which may have as many letters as a file name.
+func short(table string) string {
+	const most = 100
+	if len(table) <= most {
+		return table
+	}
+	sum := sha256.Sum256([]byte(table))
+	return table[:most-17] + "-" + hex.EncodeToString(sum[:8])
+}
+
+// ErrDamaged is what cannot be believed: a state that is cut, changed, or from
+// a version that this one does not know.
+var ErrDamaged = errors.New("the run cannot be gone on with")
+
+func damaged(format string, args ...any) error {
+	return fmt.Errorf("%w: "+format, append([]any{ErrDamaged}, args...)...)
+}
+
+const (
+	stateFile = "checkpoint.json"
+	version   = 1
+	// mostState bounds what is read: a million segments with the longest keys
+	// would be more, but nobody has asked for those.
+	mostState = 1 << 30
+)
+
+// A header is a state file's first line.
+type header struct {
+	Format  string `json:"format"`
+	Version int    `json:"version"`
+	Sum     string `json:"sha256"` // of what follows the line
+}
+
+const format = "dynamo run"
+
+// Save writes the state, whole or not at all.
+func (r *Run) Save(s *State) error {
+	s.Saved = time.Now().UTC()
+	body, err := json.Marshal(s)
+	if err != nil {
+		return fmt.Errorf("write the checkpoint: %w", err)
+	}
+	body = append(body, '\n')
+	if err := replace(filepath.Join(r.Dir, stateFile), slices.Concat(headerOf(body), []byte("\n"), body)); err != nil {
+		return fmt.Errorf("write the checkpoint: %w", err)
+	}
+	return nil
+}
+
+// headerOf is the first line of a state file, without its end.
+func headerOf(body []byte) []byte {
+	sum := sha256.Sum256(body)
+	line, err := json.Marshal(header{format, version, hex.EncodeToString(sum[:])})
+	if err != nil {
+		panic(err) // it always marshals
+	}
+	return line
+}
+
+// Load reads a run's state. The errors are [ErrDamaged], fs.ErrNotExist where there is no such run, or what
+// the file system says.
+func (s *Store) Load(name string) (*Run, *State, error) {
+	if name == "" || name != filepath.Base(name) || strings.HasPrefix(name, ".") {
+		return nil, nil, fmt.Errorf("run %q: %w", name, fs.ErrNotExist)
+	}
+	r := &Run{name, filepath.Join(s.dir, name)}
+	switch about, err := os.Lstat(r.Dir); {
+	case err != nil:
+		return nil, nil, fmt.Errorf("run %q: %w", name, fs.ErrNotExist)
+	case !about.IsDir():
+		return nil, nil, damaged("%s is no directory", r.Dir)
+	}
+	raw, err := readPlain(filepath.Join(r.Dir, stateFile))
+	if err != nil {
+		return r, nil, err
+	}
+	state, err := decode(raw)
+	if err != nil {
+		return r, nil, fmt.Errorf("%s: %w", filepath.Join(r.Dir, stateFile), err)
+	}
+	return r, state, nil
+}
+
+// readPlain reads a file that is a file, and nothing else.
+func readPlain(path string) ([]byte, error) {
+	about, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, damaged("%s is missing", path)
+	case err != nil:
+		return nil, err
+	case !about.Mode().IsRegular():
+		return nil, damaged("%s is no plain file", path)
+	}
+	f, err := os.OpenFile(path, os.O_RDONLY|noFollow, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	raw, err := io.ReadAll(io.LimitReader(f, mostState+1))
+	if err == nil && len(raw) > mostState {
+		err = damaged("%s is too large", path)
+	}
+	return raw, err
+}
+
+func decode(raw []byte) (*State, error) {
+	line, body, found := bytes.Cut(raw, []byte("\n"))
+	var head header
+	if !found || json.Unmarshal(line, &head) != nil || head.Format != format {
+		return nil, damaged("it is cut, or no checkpoint")
+	}
+	if head.Version > version {
+		return nil, damaged("it was written by a newer version of this program (format %d, this one knows %d)", head.Version, version)
+	}
+	if !bytes.Equal(line, headerOf(body)) {
+		return nil, damaged("its checksum does not match: it was changed or cut")
+	}
+	state := new(State)
+	if err := json.Unmarshal(body, state); err != nil {
+		return nil, damaged("%v", err)
+	}
+	return state, nil
+}
+
+// An Info is a run in a list. State is nil where it cannot be read, and Err says why.
+type Info struct {
+	*Run
+	State *State
+	Err   error
+}
+
+// List returns all runs, the latest first.
+func (s *Store) List() ([]Info, error) {
+	entries, err := os.ReadDir(s.dir)
+	if err != nil {
+		return nil, fmt.Errorf("list the runs: %w", err)
+	}
+	var list []Info
+	for _, e := range entries {
+		if !named(e.Name()) {
+			continue
+		}
+		run, state, err := s.Load(e.Name())
+		if run == nil {
+			run = &Run{e.Name(), filepath.Join(s.dir, e.Name())}
+		}
+		list = append(list, Info{run, state, err})
+	}
+	slices.SortStableFunc(list, func(a, b Info) int { return strings.Compare(key(b.Name), key(a.Name)) })
+	return list, nil
+}
+
+// named reports whether a name is a run's: it begins with a time.
+func named(name string) bool {
+	stamp, _, found := strings.Cut(name, "-")
+	_, err := time.Parse("20060102T150405Z", stamp)
+	return found && err == nil
+}
+
+// key sorts runs of one second in the order that they began: a later one has a
+// number behind its name.
+func key(name string) string {
+	stamp, rest, _ := strings.Cut(name, "-")
+	return fmt.Sprintf("%s %04d %s", stamp, len(rest), rest)
+}
