@@ -14,10 +14,25 @@ import (
 // backupLimit is how long a backup may take. AWS's are done within minutes, whatever the size.
 const backupLimit = time.Hour
 
-// backup makes an on-demand backup and returns its ARN when it can be relied
-// on: it is AVAILABLE, and old enough that everything written before is in it.
-func (t *Table) backup(ctx context.Context, d Description, settle time.Duration) (string, error) {
-	asked := time.Now()
+// backup makes an on-demand backup of the target, or goes on with the one that
+// the run has asked for, and returns when it can be relied on.
+func (c *copying) backup(ctx context.Context) error {
+	if c.state.Backup == "" {
+		asked := time.Now()
+		arn, err := c.target.createBackup(ctx, c.plan.Target, asked)
+		if err != nil {
+			return err
+		}
+		c.state.Backup, c.state.BackupAt = arn, asked.UTC()
+		if err := c.write(); err != nil {
+			return err
+		}
+	}
+	return c.target.waitForBackup(ctx, c.state.Backup, c.state.BackupAt, c.BackupSettle)
+}
+
+// createBackup asks for an on-demand backup and returns its ARN.
+func (t *Table) createBackup(ctx context.Context, d Description, asked time.Time) (string, error) {
 	name := d.Table
 	if stamp := asked.UTC().Format("-20060102T150405Z"); len(name)+len(stamp) <= 255 {
 		name += stamp
@@ -31,10 +46,16 @@ func (t *Table) backup(ctx context.Context, d Description, settle time.Duration)
 	}
 	arn := *out.BackupDetails.BackupArn
 	t.log.InfoContext(ctx, "backup begun", "table", d.Table, "backup", arn)
+	return arn, nil
+}
+
+// waitForBackup returns when a backup can be relied on: it is AVAILABLE, and
+// old enough that everything written before is in it.
+func (t *Table) waitForBackup(ctx context.Context, arn string, asked time.Time, settle time.Duration) error {
 	for {
 		state, err := t.client.DescribeBackup(ctx, &dynamodb.DescribeBackupInput{BackupArn: aws.String(arn)})
 		if err != nil {
-			return arn, t.backupError("wait for the backup of", err)
+			return t.backupError("wait for the backup of", err)
 		}
 		status := types.BackupStatusDeleted
 		if state.BackupDescription != nil && state.BackupDescription.BackupDetails != nil {
@@ -43,18 +64,18 @@ func (t *Table) backup(ctx context.Context, d Description, settle time.Duration)
 		age := time.Since(asked)
 		switch {
 		case status == types.BackupStatusAvailable && age >= settle:
-			return arn, nil
+			return nil
 		case status == types.BackupStatusDeleted:
-			return arn, refused("", "the backup %s was deleted before it could be relied on", arn)
+			return refused("", "the backup %s was deleted before it could be relied on", arn)
 		case age > max(backupLimit, settle):
-			return arn, refused("see: aws dynamodb describe-backup --backup-arn "+arn, "the backup %s is still %s after %s", arn, status, age.Round(time.Second))
+			return refused("see: aws dynamodb describe-backup --backup-arn "+arn, "the backup %s is still %s after %s", arn, status, age.Round(time.Second))
 		}
 		wait := 2 * time.Second
 		if status == types.BackupStatusAvailable {
 			wait = min(wait, settle-age)
 		}
 		if err := pause(ctx, wait); err != nil {
-			return arn, err
+			return err
 		}
 	}
 }

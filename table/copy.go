@@ -2,6 +2,7 @@ package table
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -18,25 +19,32 @@ const (
 	Merge   Mode = "merge"   // puts every source item, deletes nothing
 )
 
-// CopyOptions choose how to copy. The zero value replaces, with a backup.
+// CopyOptions choose how to copy. The zero value replaces, with a backup. What
+// has a name in JSON is kept in the run's directory, for [Resume].
 type CopyOptions struct {
-	Mode Mode // "" means Replace
+	Mode Mode `json:"mode"` // "" means Replace
 
-	NoBackup     bool          // do without the AWS backup of the target
-	BackupSettle time.Duration // age a backup must have before the first change; 0 means 60 s
+	NoBackup     bool          `json:"no_backup,omitempty"`     // do without the AWS backup of the target
+	BackupSettle time.Duration `json:"backup_settle,omitempty"` // age a backup must have before the first change; 0 means 60 s
 
-	Segments int           // of the source scan; 0 chooses from the table's size
-	Workers  int           // most batches in flight; 0 means 64 a core, at most 256
-	Eventual bool          // eventually consistent reads, at half the cost
-	Stall    time.Duration // give up after so long without any progress; 0 means 15 minutes
-	Shape    copier.Shape  // changes or drops items on their way; nil copies them as they are
+	Segments   int           `json:"segments,omitempty"`   // of the source scan; 0 chooses from the table's size
+	Workers    int           `json:"workers,omitempty"`    // most batches in flight; 0 means 64 a core, at most 256
+	ReadUnits  Budget        `json:"read_units,omitzero"`  // most read capacity units per second, for each table
+	WriteUnits Budget        `json:"write_units,omitzero"` // most write capacity units per second, for each table
+	Eventual   bool          `json:"eventual,omitempty"`   // eventually consistent reads, at half the cost
+	Stall      time.Duration `json:"stall,omitempty"`      // give up after so long without any progress; 0 means 15 minutes
+	Shape      copier.Shape  `json:"-"`                    // changes or drops items on their way; nil copies them as they are
 
-	Protected        Guard  // what else is protected, beside the words in names and deletion protection
-	AllowProtected   string // "PROFILE/TABLE" of a protected target that may be written to after all
-	AllowEmptySource bool   // believe a source that reads as empty although AWS counts items in it
+	Protected        Guard  `json:"protected,omitzero"`           // what else is protected, beside the words in names and deletion protection
+	AllowProtected   string `json:"allow_protected,omitempty"`    // "PROFILE/TABLE" of a protected target that may be written to after all
+	AllowEmptySource bool   `json:"allow_empty_source,omitempty"` // believe a source that reads as empty although AWS counts items in it
 
-	Confirm func(Plan) error // called before the first change; an error stops the copy. Nil goes on
-	Watch   func(Phase)      // told of each phase as it begins; nil for none
+	RunDir     string `json:"-"`                    // where runs are kept; "" means $XDG_STATE_HOME/dynamo, else ~/.local/state/dynamo
+	Resume     bool   `json:"-"`                    // go on with the latest unfinished run of this very copy, if there is one
+	Unattended bool   `json:"unattended,omitempty"` // for Plan.Unattended, also when the run is resumed
+
+	Confirm func(Plan) error `json:"-"` // called before the first change; an error stops the copy. Nil goes on
+	Watch   func(Phase)      `json:"-"` // told of each phase as it begins; nil for none
 }
 
 // A Phase is a part of a run that takes a while. Stats may be read until the run ends.
@@ -78,22 +86,34 @@ func (o CopyOptions) check() error {
 }
 
 // Copy makes the target's items equal to the source's (Replace), or puts the
-// source's items over them (Merge). It returns when every item is acknowledged. The Summary
-// is true after an error, too: it says what was done until then.
+// source's items over them (Merge). It returns when every item is acknowledged, or noted in the dead-letter file
+// because the target refuses it. The Summary is true after an error, too: it says what was done until then.
+//
+// What it has done is kept in a directory below RunDir, from which [Resume] goes on. No two runs
+// write to one target at once, if they have the same RunDir.
 //
 // A scan is no snapshot: items that are written to the source while Copy runs may come
 // in either version. The errors are an [*Error], what Confirm or the Shape returned,
 // or the context's cause; then no new write was started.
 func (t *Table) Copy(ctx context.Context, target *Table, o CopyOptions) (Summary, error) {
-	began := time.Now()
-	o = o.defaults()
-	plan, err := t.PlanCopy(ctx, target, o)
-	c := &copying{CopyOptions: o, source: t, target: target, plan: plan, began: began}
-	if err == nil && o.Confirm != nil {
-		err = o.Confirm(plan)
-	}
+	return t.copy(ctx, target, o, "")
+}
+
+// copy goes on with the run of that name; with "" it begins one, unless Resume finds one.
+func (t *Table) copy(ctx context.Context, target *Table, o CopyOptions, run string) (Summary, error) {
+	c := &copying{CopyOptions: o.defaults(), source: t, target: target, began: time.Now()}
+	err := c.prepare(ctx, run)
 	if err == nil {
 		err = c.run(ctx)
+		if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+			err = context.Cause(ctx) // a typed call says only that it was cancelled
+		}
+		err = c.end(err)
+	}
+	if c.lock != nil {
+		if e := c.lock.Release(); e != nil {
+			err = errors.Join(err, e)
+		}
 	}
 	return c.summary(), err
 }
@@ -104,62 +124,116 @@ type copying struct {
 	source, target *Table
 	plan           Plan
 	began          time.Time
-	backup         string
 	removed        copier.Stats // the truncate's counters
+	passed         int64        // what the truncate's passes before this one have deleted
 	moved          copier.Stats // the copy's
+
+	kept
 }
 
 // run has the order of safety: what is kept for undo is in place, and the
-// tables are still the same, before each change.
+// tables are still the same, before each change. A phase that is over is never entered again.
 func (c *copying) run(ctx context.Context) error {
-	if c.plan.Backup {
-		c.Watch(Phase{Name: "backup"})
-		var err error
-		if c.backup, err = c.target.backup(ctx, c.plan.Target, c.BackupSettle); err != nil {
+	if c.state.Phase == phaseBackup {
+		c.Watch(Phase{Name: phaseBackup})
+		if err := c.backup(ctx); err != nil {
+			return err
+		}
+		if err := c.enter(c.afterBackup()); err != nil {
 			return err
 		}
 	}
-	if c.plan.Deletes {
+	if c.state.Phase == phaseTruncate {
 		if err := c.truncate(ctx); err != nil {
 			return c.changed(err)
 		}
+		if err := c.enter(phaseCopy); err != nil {
+			return err
+		}
 	}
-	if err := c.still(ctx); err != nil {
-		return c.changed(err)
-	}
-	c.Watch(Phase{Name: "copy", Items: c.plan.SourceItems, Bytes: c.plan.SourceBytes, Stats: &c.moved})
-	src := c.source.reader(c.plan.Source, scanOptions{segments: c.plan.Segments, eventual: c.Eventual})
-	err := copier.Run(ctx, src, c.target.writer(c.plan.Target), copier.Options{
-		Readers: c.plan.Readers, Workers: c.plan.Workers, Stall: c.Stall,
-		Shape: c.Shape, Schema: c.plan.Target.Schema, Stats: &c.moved,
-	})
-	if err == nil {
-		err = c.still(ctx)
-	}
-	return c.changed(err)
+	return c.changed(c.move(ctx))
 }
 
-// truncate deletes every item of the target, and makes sure that no delete is
-// still on its way when the first put is sent.
+// move copies all items.
+func (c *copying) move(ctx context.Context) error {
+	if err := c.still(ctx); err != nil {
+		return err
+	}
+	c.Watch(Phase{Name: phaseCopy, Items: c.plan.SourceItems, Bytes: c.plan.SourceBytes, Stats: &c.moved})
+	src := c.source.reader(c.plan.Source, scanOptions{segments: c.plan.Segments, eventual: c.Eventual})
+	options := c.engine()
+	options.ReadUnits = c.plan.ReadUnits
+	options.Shape, options.Schema = c.Shape, c.plan.Target.Schema
+	options.Stats, options.Reject = &c.moved, c.reject
+	if err := copier.Run(ctx, src, c.target.writer(c.plan.Target), options); err != nil {
+		return err
+	}
+	if err := c.still(ctx); err != nil {
+		return err
+	}
+	if n := c.moved.Count().Rejected; n > 0 {
+		return &Error{Rejected, "what and why: " + c.letters.Path(),
+			fmt.Errorf("the target refused %d of %d items; all others are in", n, c.moved.Count().Read)}
+	}
+	return nil
+}
+
+// engine is what both of the engine's runs have in common.
+func (c *copying) engine() copier.Options {
+	return copier.Options{
+		Readers: c.plan.Readers, Workers: c.plan.Workers, Stall: c.Stall,
+		WriteUnits: c.plan.WriteUnits, WriteCost: float64(1 + len(c.plan.Target.Indexes)),
+		From: c.from(), Save: c.save,
+	}
+}
+
+// mostPasses bounds how often a target is scanned for items to delete. Two are
+// usual; more means that somebody writes to it.
+const mostPasses = 10
+
+// truncate deletes every item of the target, until a scan finds none, and makes sure that
+// no delete is still on its way when the first put is sent.
 func (c *copying) truncate(ctx context.Context) error {
 	if err := c.still(ctx); err != nil {
 		return err
 	}
-	c.Watch(Phase{Name: "truncate", Items: c.plan.TargetItems, Stats: &c.removed})
-	d := c.plan.Target
-	src := c.target.reader(d, scanOptions{segments: segments(d, c.plan.Readers), keysOnly: true, side: targetSide})
-	err := copier.Run(ctx, src, c.target.writer(d), copier.Options{
-		Readers: c.plan.Readers, Workers: c.plan.Workers, Stall: c.Stall, Delete: true, Stats: &c.removed,
-	})
-	if err != nil {
-		return err
+	c.Watch(Phase{Name: phaseTruncate, Items: c.plan.TargetItems, Stats: &c.removed})
+	for range mostPasses {
+		begun := len(c.state.Position) > 0
+		found, err := c.sweep(ctx)
+		if err != nil {
+			return err
+		}
+		if found == 0 && !begun {
+			return c.settle(ctx)
+		}
 	}
-	late := c.removed.Count().Late
-	if late.IsZero() {
+	return &Error{Failed, "is something writing to it?", fmt.Errorf("the target %s still had items after it was emptied %d times", c.plan.Target, mostPasses)}
+}
+
+// sweep deletes what one scan of the target finds, and says how much that was.
+func (c *copying) sweep(ctx context.Context) (found int64, err error) {
+	d := c.plan.Target
+	c.passed = c.removed.Count().Deleted
+	src := c.target.reader(d, scanOptions{segments: c.state.Segments, keysOnly: true, side: targetSide})
+	options := c.engine()
+	options.ReadUnits = c.plan.TargetReadUnits
+	options.Delete, options.Stats = true, &c.removed
+	if err := copier.Run(ctx, src, c.target.writer(d), options); err != nil {
+		return 0, err
+	}
+	c.state.Position = nil
+	return c.removed.Count().Deleted - c.passed, nil
+}
+
+// settle waits until no delete can be applied late any more.
+func (c *copying) settle(ctx context.Context) error {
+	late := c.late()
+	wait := time.Until(late.Add(settleAfterAll))
+	if late.IsZero() || wait <= 0 {
 		return nil
 	}
-	wait := time.Until(late.Add(settleAfterAll))
-	c.Watch(Phase{Name: "wait"})
+	c.Watch(Phase{Name: phaseWait})
 	c.target.log.InfoContext(ctx, "a delete broke off without an answer: waiting until it cannot be applied any more", "seconds", wait.Seconds())
 	return pause(ctx, wait)
 }
@@ -179,55 +253,10 @@ func (c *copying) changed(err error) error {
 	if !ok || e.Hint != "" {
 		return err
 	}
-	if c.removed.Count().Deleted > 0 && c.backup != "" {
-		e.Hint = "the target was emptied; its backup is " + c.backup
+	if c.tally().Deleted > 0 && c.state.Backup != "" {
+		e.Hint = "the target was emptied; its backup is " + c.state.Backup
 	}
 	return e
-}
-
-// A Summary says what a copy did. The JSON is the command's contract.
-type Summary struct {
-	Command string      `json:"command"`
-	Mode    Mode        `json:"mode"`
-	Source  Description `json:"source"`
-	Target  Description `json:"target"`
-
-	Read      int64 `json:"read"` // source items
-	Written   int64 `json:"written"`
-	Unchanged int64 `json:"unchanged"`
-	Deleted   int64 `json:"deleted"`
-	Skipped   int64 `json:"skipped"` // dropped by the Shape
-	Rejected  int64 `json:"rejected"`
-
-	Throttled int64            `json:"throttled"` // requests of which not all was taken
-	Retried   int64            `json:"retried"`   // requests sent again after another failure
-	Reasons   map[string]int64 `json:"throttle_reasons,omitempty"`
-
-	ReadUnits  float64 `json:"read_units"` // consumed, both tables, indexes included
-	WriteUnits float64 `json:"write_units"`
-	Bytes      int64   `json:"bytes"` // of item JSON written
-	Seconds    float64 `json:"seconds"`
-	Backup     string  `json:"backup,omitempty"` // ARN
-}
-
-func (c *copying) summary() Summary {
-	moved, removed := c.moved.Count(), c.removed.Count()
-	s := Summary{
-		Command: "copy", Mode: c.Mode, Source: c.plan.Source, Target: c.plan.Target,
-		Read: moved.Read, Written: moved.Written, Deleted: removed.Deleted, Skipped: moved.Skipped,
-		Throttled: moved.Throttled + removed.Throttled, Retried: moved.Retried + removed.Retried,
-		ReadUnits: moved.ReadUnits + removed.ReadUnits, WriteUnits: moved.WriteUnits + removed.WriteUnits,
-		Bytes: moved.Bytes, Seconds: time.Since(c.began).Seconds(), Backup: c.backup,
-	}
-	for _, reasons := range []map[copier.Reason]int64{moved.Reasons, removed.Reasons} {
-		for r, n := range reasons {
-			if s.Reasons == nil {
-				s.Reasons = make(map[string]int64)
-			}
-			s.Reasons[fmt.Sprintf("%s %s", r.Reason, r.Resource)] += n
-		}
-	}
-	return s
 }
 
 // The two packages state DynamoDB's limit each for itself; this fails to

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -225,16 +226,23 @@ func copyUnderFault(t *testing.T, fault ddbtest.Fault, mode Mode, fails bool) {
 	}
 }
 
-// Items that the table refuses stop the copy with AWS's own words.
+// Items that the table refuses are noted with AWS's own words, and stop nothing.
 func TestRefusedItem(t *testing.T) {
 	t.Parallel()
 	p := newPair(t, ddbtest.Table{})
 	p.fill(t, p.prod, ddbtest.EdgeItems(p.Table, 100, 1))
 	p.dev.Proxy.Inject(ddbtest.Fault{Kind: ddbtest.Validation, Op: "BatchWriteItem", Table: p.Name, Text: "Type mismatch for Index Key g"})
 	source, target := p.open(t)
-	_, err := source.Copy(t.Context(), target, soon(Merge))
-	if err == nil || !strings.Contains(err.Error(), "Type mismatch for Index Key g") {
-		t.Fatalf("got %v", err)
+	summary, err := source.Copy(t.Context(), target, soon(Merge))
+	if kindOf(err) != Rejected || summary.Rejected != 100 || summary.Read != 100 {
+		t.Fatalf("got %v, %+v", err, summary)
+	}
+	letters, err := os.ReadFile(summary.DeadLetters)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(letters), `"Error":"ValidationException: Type mismatch for Index Key g"}`); n != 100 {
+		t.Fatalf("%d letters in\n%.1000s", n, letters)
 	}
 }
 

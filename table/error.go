@@ -21,9 +21,11 @@ type Kind int
 const (
 	Failed   Kind = 1 // anything else
 	Usage    Kind = 2 // arguments or configuration
+	Rejected Kind = 3 // finished, but the target refused some items; they are in the dead-letter file
 	Refused  Kind = 5 // a guard said no, and nothing was changed
 	Denied   Kind = 6 // credentials or permission
-	Mismatch Kind = 7 // the table is missing, in no state for this, or of another schema
+	Mismatch Kind = 7 // the table is missing, in no state for this, or of another schema; or a run's directory does not fit
+	Held     Kind = 8 // another run is at work on the target
 )
 
 // An Error is what the functions of this package return. Hint says what to do
@@ -140,3 +142,22 @@ func runError(err error, source, target *Table) error {
 }
 
 func (t *Table) endpoint() string { return aws.ToString(t.client.Options().BaseEndpoint) }
+
+// kindOf is the kind of an error of ours; a stranger is Failed.
+func kindOf(err error) Kind {
+	e := (*Error)(nil)
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &e):
+		return e.Kind
+	}
+	return Failed
+}
+
+func hintOf(err error) string {
+	if e := (*Error)(nil); errors.As(err, &e) {
+		return e.Hint
+	}
+	return ""
+}

@@ -34,11 +34,12 @@ func (t *Table) reader(d Description, o scanOptions) *reader {
 	if o.side == "" {
 		o.side = sourceSide
 	}
-	return &reader{t.plane(d), o}
+	return &reader{t.plane(d), d.Schema, o}
 }
 
 type reader struct {
-	table *wire.Table
+	table  *wire.Table
+	schema item.Schema
 	scanOptions
 }
 
@@ -47,8 +48,18 @@ func (r *reader) Segments() int { return max(1, r.segments) }
 func (r *reader) Read(ctx context.Context, segment int, from item.Cursor, attempt int, page *item.Page) error {
 	return fault(r.side, r.table.Scan(ctx, wire.Scan{
 		Segment: segment, Segments: r.segments, From: from,
-		Eventual: r.eventual, KeysOnly: r.keysOnly, Limit: r.limit, Attempt: attempt,
+		Eventual: r.eventual, KeysOnly: r.keysOnly, Limit: max(r.limit, page.Limit), Attempt: attempt,
 	}, page))
+}
+
+// Cursor is where a scan goes on right after an item: with its primary key, as
+// DynamoDB itself says it.
+func (r *reader) Cursor(it item.Item) (item.Cursor, error) {
+	found, err := item.Parse(it, r.schema)
+	if err != nil {
+		return nil, err
+	}
+	return item.Cursor(found.Key(r.schema)), nil
 }
 
 // writer makes a sink of the table.
@@ -120,4 +131,16 @@ func retried(ctx context.Context, call func(attempt int) error) error {
 			return err
 		}
 	}
+}
+
+// ownWords are AWS's own on why it refused, as the dead-letter file has them.
+func ownWords(f *copier.Fault) string {
+	e := (*wire.Error)(nil)
+	if !errors.As(f.Err, &e) {
+		return f.Err.Error()
+	}
+	if e.Code == "" {
+		return e.Message
+	}
+	return e.Code + ": " + e.Message
 }

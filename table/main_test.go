@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	for _, v := range world.Env() {
-		if name, value, _ := strings.Cut(v, "="); strings.HasPrefix(name, "AWS_") {
+		if name, value, _ := strings.Cut(v, "="); strings.HasPrefix(name, "AWS_") || name == "XDG_STATE_HOME" {
 			if err := os.Setenv(name, value); err != nil {
 				panic(err)
 			}

@@ -29,6 +29,14 @@ type Plan struct {
 	Readers  int      `json:"readers"`
 	Workers  int      `json:"workers"`
 	Warnings []string `json:"warnings,omitempty"`
+
+	// The most capacity units per second, for each table; 0 means no limit.
+	ReadUnits       float64 `json:"read_units,omitempty"`        // of the source
+	TargetReadUnits float64 `json:"target_read_units,omitempty"` // of the target, when it is emptied
+	WriteUnits      float64 `json:"write_units,omitempty"`       // of the target
+
+	Resumes    string `json:"resumes,omitempty"` // the run that this goes on with
+	Unattended bool   `json:"-"`                 // CopyOptions.Unattended, of the run that this goes on with where there is one
 }
 
 // A Guard lists what must not be written to without being named. See
@@ -96,7 +104,7 @@ func words(name string) []string {
 // [Refused], [Denied] or [Mismatch].
 func (t *Table) PlanCopy(ctx context.Context, target *Table, o CopyOptions) (Plan, error) {
 	o = o.defaults()
-	p := Plan{Command: "copy", Mode: o.Mode}
+	p := Plan{Command: "copy", Mode: o.Mode, Unattended: o.Unattended}
 	if err := o.check(); err != nil {
 		return p, err
 	}
@@ -121,6 +129,9 @@ func (t *Table) PlanCopy(ctx context.Context, target *Table, o CopyOptions) (Pla
 	p.Segments = o.Segments
 	if p.Segments == 0 {
 		p.Segments = segments(p.Source, p.Readers)
+	}
+	if err := p.budgets(o); err != nil {
+		return p, err
 	}
 	p.Warnings = warnings(t, target, p)
 	if err := t.preflight(ctx, p.Source, o); err != nil {

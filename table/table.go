@@ -41,6 +41,7 @@ type Table struct {
 	name    string
 	agent   string
 	region  string
+	asked   Access // what was asked for beyond the profile
 	notice  string // a surprise in the configuration that the user should hear of
 	log     *slog.Logger
 	client  *dynamodb.Client
@@ -69,7 +70,7 @@ func Open(ctx context.Context, profile, name string, a Access) (*Table, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
 	}
-	t := &Table{profile: profile, name: name, log: a.Log, agent: "dynamo/" + or(a.Version, "dev")}
+	t := &Table{profile: profile, name: name, asked: a, log: a.Log, agent: "dynamo/" + or(a.Version, "dev")}
 	if t.log == nil {
 		t.log = slog.New(slog.DiscardHandler)
 	}

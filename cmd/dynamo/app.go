@@ -19,7 +19,8 @@ import (
 func run(ctx context.Context, args []string, s streams) int {
 	done := make(chan struct{})
 	defer context.AfterFunc(ctx, func() { excuse(s, args, done) })()
-	err := newApp(s).RunContext(ctx, args)
+	app := newApp(s)
+	err := app.RunContext(ctx, argumentsLast(app, args))
 	close(done)
 	if err != nil && wantsJSON(args) && !errors.As(err, new(shown)) {
 		_ = json.NewEncoder(s.out).Encode(result{err: err}.object(commandOf(args)))
@@ -37,7 +38,7 @@ func newApp(s streams) *cli.App {
 		UsageText:       examples,
 		HideHelpCommand: true,
 		Reader:          s.in, Writer: s.out, ErrWriter: s.err,
-		Commands:                  []*cli.Command{copyCommand(s), completionCommand(s)},
+		Commands:                  []*cli.Command{copyCommand(s), resumeCommand(s), runsCommand(s), completionCommand(s)},
 		OnUsageError:              usageError,
 		ExitErrHandler:            func(*cli.Context, error) {},
 		DisableSliceFlagSeparator: true,
@@ -54,7 +55,8 @@ func newApp(s streams) *cli.App {
 
 const examples = `dynamo copy --table orders --source prod --target dev
 dynamo copy --table orders --source prod --target dev --mode merge --dry-run
-dynamo copy --source prod --target dev             # the tables of dynamo.yaml`
+dynamo copy --source prod --target dev             # the tables of dynamo.yaml
+dynamo resume                                      # goes on with the latest unfinished run`
 
 // usageError makes every complaint of the flag library one of ours.
 func usageError(c *cli.Context, err error, _ bool) error {
@@ -70,6 +72,46 @@ func usageError(c *cli.Context, err error, _ bool) error {
 		}
 	}
 	return badUsage(hint, "%s", text)
+}
+
+// argumentsLast moves the arguments of a command that takes some behind its
+// flags: the flag library silently ignores flags that stand behind an argument.
+func argumentsLast(app *cli.App, args []string) []string {
+	if len(args) < 3 {
+		return args
+	}
+	c := app.Command(args[1])
+	if c == nil || c.ArgsUsage == "" {
+		return args
+	}
+	valued := map[string]bool{} // flags that take the next word
+	for _, f := range c.Flags {
+		_, isBool := f.(*cli.BoolFlag)
+		for _, name := range f.Names() {
+			valued[name] = !isBool
+		}
+	}
+	flags, rest := []string{args[0], args[1]}, []string(nil)
+	for i := 2; i < len(args); i++ {
+		word := args[i]
+		if word == "--" {
+			rest = append(rest, args[i+1:]...)
+			break
+		}
+		if len(word) < 2 || word[0] != '-' {
+			rest = append(rest, word)
+			continue
+		}
+		flags = append(flags, word)
+		if valued[strings.TrimLeft(word, "-")] && i+1 < len(args) {
+			i++
+			flags = append(flags, args[i])
+		}
+	}
+	if len(rest) == 0 {
+		return flags
+	}
+	return append(append(flags, "--"), rest...)
 }
 
 func badUsage(hint, format string, args ...any) error {

@@ -121,20 +121,24 @@ func readLine(ctx context.Context, s streams) (string, error) {
 	}
 }
 
-// confirm shows what is about to happen and asks whether to go on.
-func confirm(ctx context.Context, plan table.Plan, o copyOptions, s streams) error {
-	if !o.display.quiet || !o.yes {
-		if !o.display.json {
-			describePlan(s.err, plan)
-		}
+// confirm shows what is about to happen and asks whether to go on. A run that
+// was told yes once is not asked again when it is resumed.
+func confirm(ctx context.Context, plan table.Plan, yes bool, d display, s streams) error {
+	yes = yes || plan.Unattended
+	if !d.json && (!d.quiet || !yes) {
+		describePlan(s.err, plan)
 	}
-	if o.yes {
+	if yes {
 		return nil
 	}
 	if !isTerminal(s.in) || !isTerminal(s.err) {
-		return &table.Error{Kind: table.Refused, Hint: "look at it with --dry-run, then add --yes", Err: errUnconfirmed}
+		hint := "look at it with --dry-run, then add --yes"
+		if plan.Resumes != "" {
+			hint = "add --yes"
+		}
+		return &table.Error{Kind: table.Refused, Hint: hint, Err: errUnconfirmed}
 	}
-	if o.display.json {
+	if d.json {
 		describePlan(s.err, plan)
 	}
 	say(s.err, "Go on? [y/N] ")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -51,8 +52,12 @@ dynamo copy --source prod --target dev             # the tables of dynamo.yaml, 
 target up, waits until the backup can be relied on, deletes all items of the target, copies), or
 puts every source item over what is there (--mode merge). Shows what it is about to do, and asks.
 
-Exit codes: 0 done, 1 failed, 2 usage or configuration, 5 refused by a guard and nothing changed,
-6 credentials or permission, 7 table missing or of another schema, 130 interrupted, 143 terminated.`,
+A copy that was interrupted, or died, goes on with: dynamo resume. An item that the target refuses
+is kept in the run's dead-letter file, and all others are copied.
+
+Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 done but for rejected items, 5 refused by a
+guard and nothing changed, 6 credentials or permission, 7 table missing or of another schema, or a run that
+does not fit, 8 another run has the target, 130 interrupted, 143 terminated.`,
 		Flags: append([]cli.Flag{
 			&cli.StringSliceFlag{Name: "table", Aliases: []string{"t"}, Usage: "copy `NAME`; repeatable, and a glob like 'orders-*'"},
 			&cli.StringFlag{Name: "source", Aliases: []string{"src"}, Usage: "`PROFILE` to read from"},
@@ -63,9 +68,12 @@ Exit codes: 0 done, 1 failed, 2 usage or configuration, 5 refused by a guard and
 			&cli.DurationFlag{Name: "backup-settle", Value: time.Minute, Usage: "`AGE` that the backup must have before the first change"},
 			&cli.IntFlag{Name: "segments", Usage: "`N` segments to scan the source in", DefaultText: "from its size"},
 			&cli.IntFlag{Name: "workers", Usage: "most batches in flight, `N`", DefaultText: "64 a core, at most 256"},
+			&cli.StringFlag{Name: "read-units", Usage: "most read capacity units per second, `N` or P% of the table's own, for each table"},
+			&cli.StringFlag{Name: "write-units", Usage: "most write capacity units per second, `N` or P% of the table's own"},
 			&cli.BoolFlag{Name: "eventual", Usage: "eventually consistent reads: half the read cost", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "allow-empty-source", Usage: "believe a source that reads as empty although AWS counts items in it", DisableDefaultText: true},
-		}, commonFlags()...),
+			&cli.BoolFlag{Name: "resume", Usage: "go on with the latest unfinished run of this very copy; begin one where there is none", DisableDefaultText: true},
+		}, slices.Concat(commonFlags(), everyFlags())...),
 		OnUsageError: usageError,
 		Action: func(c *cli.Context) error {
 			o, err := copyFlags(c)
@@ -89,13 +97,20 @@ func commonFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "yes", Usage: "answer yes to the question; required without a terminal", DisableDefaultText: true},
 		&cli.StringFlag{Name: "allow-protected", Usage: "`PROFILE/TABLE` of a protected target that may be written to"},
 		&cli.BoolFlag{Name: "dry-run", Usage: "print the plan, change nothing", DisableDefaultText: true},
+		&cli.DurationFlag{Name: "max-retry-time", Value: 15 * time.Minute, Usage: "give up after `D` without any progress"},
+		&cli.StringFlag{Name: "config", Usage: "`FILE` instead of dynamo.yaml in the working directory"},
+	}
+}
+
+// everyFlags are those that every verb has.
+func everyFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "run-dir", Usage: "`DIR` where runs are kept", DefaultText: "$XDG_STATE_HOME/dynamo"},
 		&cli.BoolFlag{Name: "json", Usage: "one JSON object on stdout, JSON log lines on stderr", DisableDefaultText: true},
 		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "errors only on stderr", DisableDefaultText: true},
 		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "one line a request on stderr, never its content", DisableDefaultText: true},
 		&cli.BoolFlag{Name: "no-progress", Usage: "no progress bar, no progress lines", DisableDefaultText: true},
 		&cli.BoolFlag{Name: "no-color", Usage: "no colours (also: NO_COLOR)", DisableDefaultText: true},
-		&cli.DurationFlag{Name: "max-retry-time", Value: 15 * time.Minute, Usage: "give up after `D` without any progress"},
-		&cli.StringFlag{Name: "config", Usage: "`FILE` instead of dynamo.yaml in the working directory"},
 	}
 }
 
@@ -106,7 +121,7 @@ func copyFlags(c *cli.Context) (copyOptions, error) {
 			return o, err
 		}
 	}
-	o.display = display{json: c.Bool("json"), quiet: c.Bool("quiet"), verbose: c.Bool("verbose"), progress: !c.Bool("no-progress")}
+	o.display = displayFlags(c)
 	o.source, o.target = endFlags(c, "source"), endFlags(c, "target")
 	o.tables, o.targetTable, o.config = c.StringSlice("table"), c.String("target-table"), c.String("config")
 	o.yes, o.dryRun = c.Bool("yes"), c.Bool("dry-run")
@@ -114,6 +129,16 @@ func copyFlags(c *cli.Context) (copyOptions, error) {
 		Mode: table.Mode(c.String("mode")), NoBackup: c.Bool("no-backup"), BackupSettle: c.Duration("backup-settle"),
 		Segments: c.Int("segments"), Workers: c.Int("workers"), Eventual: c.Bool("eventual"), Stall: c.Duration("max-retry-time"),
 		AllowProtected: c.String("allow-protected"), AllowEmptySource: c.Bool("allow-empty-source"),
+		RunDir: c.String("run-dir"), Resume: c.Bool("resume"), Unattended: o.yes,
+	}
+	for name, budget := range map[string]*table.Budget{"read-units": &o.copy.ReadUnits, "write-units": &o.copy.WriteUnits} {
+		if !c.IsSet(name) {
+			continue
+		}
+		var err error
+		if *budget, err = table.ParseBudget(c.String(name)); err != nil {
+			return o, badUsage(hintOf(err), "--%s: %w", name, err)
+		}
 	}
 	for _, name := range []string{"source", "target"} {
 		if c.String(name) == "" {
@@ -134,6 +159,10 @@ func copyFlags(c *cli.Context) (copyOptions, error) {
 		o.copy.BackupSettle = time.Nanosecond // as good as no wait; zero means the default
 	}
 	return o, nil
+}
+
+func displayFlags(c *cli.Context) display {
+	return display{json: c.Bool("json"), quiet: c.Bool("quiet"), verbose: c.Bool("verbose"), progress: !c.Bool("no-progress")}
 }
 
 // endFlags reads --SIDE, --SIDE-region and --SIDE-endpoint-url; what is given
@@ -204,12 +233,12 @@ func copyOne(ctx context.Context, o copyOptions, name string, log *slog.Logger, 
 	}
 	show := newProgress(s, o.display, log)
 	defer show.stop()
-	o.copy.Confirm = func(plan table.Plan) error { return confirm(ctx, plan, o, s) }
+	o.copy.Confirm = func(plan table.Plan) error { return confirm(ctx, plan, o.yes, o.display, s) }
 	o.copy.Watch = show.phase
 	summary, err := source.Copy(ctx, target, o.copy)
 	show.stop()
 	r.summary = &summary
-	return r.with(left(summary, interrupted(ctx, err)))
+	return r.with(left(summary, o.copy.RunDir, interrupted(ctx, err)))
 }
 
 // interrupted prefers the signal to whatever it made fail.
@@ -221,23 +250,40 @@ func interrupted(ctx context.Context, err error) error {
 	return err
 }
 
-// left adds to the hint what a copy that broke off has left behind.
-func left(m table.Summary, err error) error {
-	if err == nil || m.Written+m.Deleted == 0 {
+// left adds to the hint how to go on with a run that did not come to its end.
+func left(m table.Summary, runDir string, err error) error {
+	if err == nil || m.Run == "" {
 		return err
 	}
-	hint := fmt.Sprintf("the target is not complete, with %s items deleted and %s written: run the same command again", count(m.Deleted), count(m.Written))
-	if before := hintOf(err); before != "" {
-		hint += "; " + before
-	}
-	if m.Backup != "" && !strings.Contains(hint, m.Backup) {
-		hint += "; what was there before is in the backup " + m.Backup
-	}
-	e := &table.Error{Kind: table.Failed, Hint: hint, Err: err}
+	e := &table.Error{Kind: table.Failed, Hint: hintOf(err), Err: err}
 	var known *table.Error
 	if errors.As(err, &known) {
 		e.Kind = known.Kind
 	}
+	if e.Kind == table.Rejected || e.Kind == table.Refused {
+		return err
+	}
+	hint := "to go on: dynamo resume " + m.Run
+	if runDir != "" {
+		hint += " --run-dir " + runDir
+	}
+	var done []string
+	if m.Deleted > 0 {
+		done = append(done, count(m.Deleted)+" items deleted")
+	}
+	if m.Written > 0 {
+		done = append(done, count(m.Written)+" written")
+	}
+	if len(done) > 0 {
+		hint = fmt.Sprintf("the target is not complete, with %s; %s", strings.Join(done, " and "), hint)
+	}
+	if m.Backup != "" && !strings.Contains(e.Hint, m.Backup) {
+		hint = "what was there before is in the backup " + m.Backup + "; " + hint
+	}
+	if e.Hint != "" {
+		hint = e.Hint + "; " + hint
+	}
+	e.Hint = hint
 	return e
 }
 

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -159,8 +161,13 @@ func rows(m *table.Summary) [][2]string {
 	list = append(list,
 		[2]string{"units", fmt.Sprintf("%s read, %s written", count(int64(m.ReadUnits)), count(int64(m.WriteUnits)))},
 		[2]string{"time", fmt.Sprintf("%.1f s, %s items/s, %s", m.Seconds, count(int64(float64(m.Written)/max(m.Seconds, 1e-9))), size(m.Bytes))})
-	if m.Backup != "" {
-		list = append(list, [2]string{"backup", m.Backup})
+	for _, reason := range slices.Sorted(maps.Keys(m.Reasons)) {
+		list = append(list, [2]string{"throttled by", reason + ", " + count(m.Reasons[reason])})
+	}
+	for _, row := range [][2]string{{"backup", m.Backup}, {"dead letters", m.DeadLetters}, {"run", m.Run}} {
+		if row[1] != "" {
+			list = append(list, row)
+		}
 	}
 	return list
 }
@@ -221,15 +228,30 @@ func describePlan(w io.Writer, p table.Plan) {
 	say(tab, "\tabout %s items, %s\n", count(p.SourceItems), size(p.SourceBytes))
 	say(tab, "target\t%s\n", visible(p.Target.String()))
 	say(tab, "\tabout %s items, %s\n", count(p.TargetItems), size(p.TargetBytes))
+	if p.Resumes != "" {
+		say(tab, "run\t%s is gone on with\n", p.Resumes)
+	}
 	switch {
+	case p.Resumes != "" && p.Mode == table.Replace && !p.Deletes:
+		say(tab, "mode\treplace: the target was emptied, the rest of the source's items are put\n")
 	case p.Deletes:
 		say(tab, "mode\treplace: ALL items of the target are deleted, then the source's are put\n")
 	default:
 		say(tab, "mode\tmerge: the source's items are put over the target's, nothing is deleted\n")
 	}
-	if p.Backup {
+	for _, budget := range []struct {
+		units float64
+		what  string
+	}{{p.ReadUnits, "read units of the source"}, {p.TargetReadUnits, "read units of the target"}, {p.WriteUnits, "write units of the target"}} {
+		if budget.units > 0 {
+			say(tab, "budget\tat most %g %s per second\n", budget.units, budget.what)
+		}
+	}
+	switch {
+	case p.Resumes != "" && !p.Backup:
+	case p.Backup:
 		say(tab, "undo\tan AWS backup of the target is made first, and waited for\n")
-	} else {
+	default:
 		say(tab, "undo\tNO backup: what is overwritten or deleted is gone\n")
 	}
 	for _, warning := range p.Warnings {

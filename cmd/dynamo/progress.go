@@ -67,7 +67,9 @@ func (p *progress) showBar(ph table.Phase, quit chan struct{}) {
 		progressbar.OptionSetWriter(p.s.err), progressbar.OptionSetDescription(ph.Name), progressbar.OptionShowCount(),
 		progressbar.OptionShowIts(), progressbar.OptionSetItsString("items"), progressbar.OptionSetPredictTime(most > 0),
 		progressbar.OptionSetWidth(20), progressbar.OptionThrottle(barEvery/2), progressbar.OptionSetElapsedTime(true),
-		progressbar.OptionClearOnFinish(), progressbar.OptionEnableColorCodes(false))
+		progressbar.OptionClearOnFinish(), progressbar.OptionEnableColorCodes(false),
+		// Else a goroutine of the library's turns the spinner, and races with what is done here.
+		progressbar.OptionSetSpinnerChangeInterval(0))
 	tick := time.NewTicker(barEvery)
 	defer tick.Stop()
 	began := time.Now()
@@ -99,7 +101,7 @@ func (p *progress) showLines(ph table.Phase, quit chan struct{}) {
 			r := rateOf(ph, began)
 			if p.display.json {
 				p.log.Info("progress", "phase", ph.Name, "items", r.done, "of", ph.Items, "bytes", r.bytes, "items_per_second", int64(r.items),
-					"read_units_per_second", int64(r.readUnits), "write_units_per_second", int64(r.writeUnits), "throttled", r.throttled)
+					"read_units_per_second", int64(r.readUnits), "write_units_per_second", int64(r.writeUnits), "throttled", r.throttled, "rejected", r.rejected)
 				continue
 			}
 			say(p.s.err, "%s\n", r.line(ph))
@@ -111,7 +113,8 @@ func (p *progress) showLines(ph table.Phase, quit chan struct{}) {
 
 // A rate is a phase's progress at one moment, and a second's worth of it on average.
 type rate struct {
-	done, bytes, throttled       int64
+	done, bytes                  int64
+	throttled, rejected          int64
 	items, readUnits, writeUnits float64
 	elapsed                      time.Duration
 }
@@ -121,7 +124,7 @@ func rateOf(ph table.Phase, began time.Time) rate {
 	if ph.Stats != nil {
 		c = ph.Stats.Count()
 	}
-	r := rate{done: c.Written + c.Deleted, bytes: c.Bytes, throttled: c.Throttled, elapsed: time.Since(began)}
+	r := rate{done: c.Written + c.Deleted, bytes: c.Bytes, throttled: c.Throttled, rejected: c.Rejected, elapsed: time.Since(began)}
 	seconds := max(r.elapsed.Seconds(), 1e-3)
 	r.items, r.readUnits, r.writeUnits = float64(r.done)/seconds, c.ReadUnits/seconds, c.WriteUnits/seconds
 	return r
@@ -132,7 +135,11 @@ func (r rate) bar(name string) string {
 	if r.done == 0 {
 		return name
 	}
-	return fmt.Sprintf("%s %s, units/s %s read %s write, throttled %s", name, size(r.bytes), count(int64(r.readUnits)), count(int64(r.writeUnits)), count(r.throttled))
+	text := fmt.Sprintf("%s %s, units/s %s read %s write, throttled %s", name, size(r.bytes), count(int64(r.readUnits)), count(int64(r.writeUnits)), count(r.throttled))
+	if r.rejected > 0 {
+		text += ", rejected " + count(r.rejected)
+	}
+	return text
 }
 
 func (r rate) line(ph table.Phase) string {
@@ -145,6 +152,9 @@ func (r rate) line(ph table.Phase) string {
 	}
 	text += fmt.Sprintf(" items, %s, %s items/s, %s read and %s write units/s, throttled %s",
 		size(r.bytes), count(int64(r.items)), count(int64(r.readUnits)), count(int64(r.writeUnits)), count(r.throttled))
+	if r.rejected > 0 {
+		text += ", rejected " + count(r.rejected)
+	}
 	if left := float64(ph.Items - r.done); left > 0 && r.items > 0 {
 		text += fmt.Sprintf(", about %s left", time.Duration(left/r.items*float64(time.Second)).Round(time.Second))
 	}

@@ -26,7 +26,7 @@ import (
 // TestScripts runs the command line's promises, one script each.
 //
 // In a script, $TABLE is a table name of its own, $PROD and $DEV are the
-// accounts' endpoints, and these commands stand beside testscript's own:
+// accounts' endpoints, $RUNS is where its runs are kept, and these commands stand beside testscript's own:
 //
 //	exits CODE dynamo ARGS...        like exec, and the exit code is CODE
 //	table create NAME [ACCOUNT [KEYS]] makes a table; in both accounts where none is named; KEYS like pk:S,sk:N
@@ -35,7 +35,8 @@ import (
 //	table count NAME ACCOUNT N       it has N items
 //	table equal NAME [TARGET]        prod's and dev's have the same items
 //	table protect NAME ACCOUNT       switches deletion protection on
-//	fault ACCOUNT KIND OP NAME [CODE|N|DURATION]  strikes every such request
+//	fault ACCOUNT KIND OP NAME [CODE|N|DURATION] [skip=N] [count=N] [key=KEY] [text=TEXT]  strikes every such request
+//	heal                             takes this script's faults away
 //	mutations ACCOUNT NAME N         so many calls could have changed the table
 //	requests ACCOUNT NAME N          so many calls were about the table
 //	profiles FILE                    adds profiles to the AWS config, $VARIABLES expanded
@@ -49,6 +50,9 @@ func TestScripts(t *testing.T) {
 				name, value, _ := strings.Cut(v, "=")
 				env.Setenv(name, value)
 			}
+			env.Values[faultsKey{}] = new(injected)
+			env.Setenv("XDG_STATE_HOME", filepath.Join(env.WorkDir, "state"))
+			env.Setenv("RUNS", filepath.Join(env.WorkDir, "state", "dynamo"))
 			name := filepath.Base(env.WorkDir)
 			env.Setenv("TABLE", strings.ReplaceAll(strings.TrimPrefix(name, "script-"), "_", "-"))
 			for _, account := range []string{"prod", "dev"} {
@@ -66,7 +70,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "table": tableCommand, "fault": faultCommand, "mutations": mutationsCommand,
+			"exits": exits, "table": tableCommand, "fault": faultCommand, "heal": healCommand, "mutations": mutationsCommand,
 			"requests": requestsCommand, "profiles": profilesCommand, "json": jsonCommand, "jsonlines": jsonLines,
 		},
 		RequireUniqueNames: true,
@@ -141,26 +145,52 @@ func tableCommand(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+// injected are the faults of a script, to be taken away.
+type injected []func()
+
 func faultCommand(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 4 || len(args) > 5 {
-		ts.Fatalf("usage: fault ACCOUNT KIND OP NAME [CODE|N|DURATION]")
+	if neg || len(args) < 4 {
+		ts.Fatalf("usage: fault ACCOUNT KIND OP NAME [CODE|N|DURATION] [skip=N] [count=N] [key=KEY] [text=TEXT]")
 	}
 	f := ddbtest.Fault{Kind: ddbtest.Kind(args[1]), Op: args[2], Table: args[3]}
-	if len(args) == 5 {
-		n, notNumber := strconv.Atoi(args[4])
-		d, notDuration := time.ParseDuration(args[4])
+	for _, arg := range args[4:] {
+		n, notNumber := strconv.Atoi(arg)
+		d, notDuration := time.ParseDuration(arg)
+		name, value, named := strings.Cut(arg, "=")
 		switch {
+		case named && name == "skip":
+			f.Skip = number(ts, value)
+		case named && name == "count":
+			f.Count = number(ts, value)
+		case named && name == "key":
+			f.Key = value
+		case named && name == "text":
+			f.Text = value
 		case notNumber == nil:
 			f.N = n
 		case notDuration == nil:
 			f.Delay = d
 		default:
-			f.Code = args[4]
+			f.Code = arg
 		}
 	}
 	proxy := world.Account(args[0]).Proxy
 	id := proxy.Inject(f)
-	ts.Defer(func() { proxy.Remove(id) })
+	remove := func() { proxy.Remove(id) }
+	all := ts.Value(faultsKey{}).(*injected)
+	*all = append(*all, remove)
+	ts.Defer(remove)
+}
+
+type faultsKey struct{}
+
+func healCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: heal")
+	}
+	for _, remove := range *ts.Value(faultsKey{}).(*injected) {
+		remove()
+	}
 }
 
 func mutationsCommand(ts *testscript.TestScript, neg bool, args []string) {

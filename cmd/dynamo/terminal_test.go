@@ -211,7 +211,7 @@ func TestSignals(t *testing.T) {
 			}
 			c.expect(test.text)
 			lines := strings.Split(strings.TrimSpace(c.text()), "\n")
-			if last := lines[len(lines)-1]; !strings.Contains(last, "the target is not complete") || !strings.Contains(last, "run the same command again") {
+			if last := lines[len(lines)-1]; !strings.Contains(last, "the target is not complete") || !strings.Contains(last, "to go on: dynamo resume 20") {
 				t.Errorf("the last line is %q", last)
 			}
 			n, err := world.Account("dev").Count(t.Context(), name)

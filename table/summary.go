@@ -1,0 +1,102 @@
+package table
+
+import (
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/dynamo-cmdline/dynamo/copier"
+)
+
+// A Summary says what a copy did, over all its attempts. The JSON is the command's contract.
+type Summary struct {
+	Command string      `json:"command"`
+	Mode    Mode        `json:"mode"`
+	Run     string      `json:"run,omitempty"` // the name of its directory
+	Source  Description `json:"source"`
+	Target  Description `json:"target"`
+
+	Read      int64 `json:"read"` // source items
+	Written   int64 `json:"written"`
+	Unchanged int64 `json:"unchanged"`
+	Deleted   int64 `json:"deleted"`
+	Skipped   int64 `json:"skipped"`  // dropped by the Shape
+	Rejected  int64 `json:"rejected"` // refused by the target
+
+	Throttled int64            `json:"throttled"` // requests of which not all was taken
+	Retried   int64            `json:"retried"`   // requests sent again after another failure
+	Reasons   map[string]int64 `json:"throttle_reasons,omitempty"`
+
+	ReadUnits   float64 `json:"read_units"` // consumed, both tables, indexes included
+	WriteUnits  float64 `json:"write_units"`
+	Bytes       int64   `json:"bytes"` // of item JSON written
+	Seconds     float64 `json:"seconds"`
+	Backup      string  `json:"backup,omitempty"`       // ARN
+	DeadLetters string  `json:"dead_letters,omitempty"` // the file that has the rejected items
+}
+
+// A tally is what a run has counted, over all its attempts.
+type tally struct {
+	Read     int64 `json:"read"`
+	Written  int64 `json:"written"`
+	Deleted  int64 `json:"deleted"`
+	Skipped  int64 `json:"skipped"`
+	Rejected int64 `json:"rejected"`
+
+	Throttled  int64            `json:"throttled"`
+	Retried    int64            `json:"retried"`
+	Bytes      int64            `json:"bytes"`
+	ReadUnits  float64          `json:"read_units"`
+	WriteUnits float64          `json:"write_units"`
+	Reasons    map[string]int64 `json:"throttle_reasons,omitempty"`
+	Late       time.Time        `json:"late,omitzero"` // of the last delete that may be applied later
+}
+
+// add counts what one attempt of one phase has used.
+func (t *tally) add(c copier.Count) {
+	t.Throttled += c.Throttled
+	t.Retried += c.Retried
+	t.Bytes += c.Bytes
+	t.ReadUnits += c.ReadUnits
+	t.WriteUnits += c.WriteUnits
+	for r, n := range c.Reasons {
+		if t.Reasons == nil {
+			t.Reasons = make(map[string]int64)
+		}
+		t.Reasons[fmt.Sprintf("%s %s", r.Reason, r.Resource)] += n
+	}
+}
+
+// tally is what is true now.
+func (c *copying) tally() tally {
+	t := c.before
+	t.Reasons = maps.Clone(t.Reasons)
+	moved, removed := c.moved.Count(), c.removed.Count()
+	t.add(moved)
+	t.add(removed)
+	t.Deleted += removed.Deleted
+	t.Late = c.late()
+	t.Read, t.Written, t.Skipped, t.Rejected = moved.Read, moved.Written, moved.Skipped, moved.Rejected
+	return t
+}
+
+func (c *copying) summary() Summary {
+	t := c.tally()
+	s := Summary{
+		Command: "copy", Mode: c.Mode, Source: c.plan.Source, Target: c.plan.Target,
+		Read: t.Read, Written: t.Written, Deleted: t.Deleted, Skipped: t.Skipped, Rejected: t.Rejected,
+		Throttled: t.Throttled, Retried: t.Retried, Reasons: t.Reasons,
+		ReadUnits: t.ReadUnits, WriteUnits: t.WriteUnits, Bytes: t.Bytes,
+		Seconds: c.spent().Seconds(),
+	}
+	if c.letters != nil {
+		s.DeadLetters = c.letters.Path()
+	}
+	if c.state != nil {
+		s.Backup = c.state.Backup
+	}
+	if c.dir != nil {
+		s.Run = c.dir.Name
+	}
+	return s
+}
