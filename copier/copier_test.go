@@ -446,3 +446,29 @@ func TestScattered(t *testing.T) {
 		}
 	}
 }
+
+// A hot range of keys slows only what is written to it: the number of requests
+// stays. Any other throttling makes it fall.
+func TestHotRange(t *testing.T) {
+	for _, test := range []struct {
+		reason string
+		want   outcome
+	}{
+		{"TableWriteKeyRangeThroughputExceeded", other},
+		{"IndexWriteKeyRangeThroughputExceeded", other},
+		{"TableWriteProvisionedThroughputExceeded", throttled},
+		{"TableWriteAccountLimitExceeded", throttled},
+		{"", throttled},
+	} {
+		r := Result{Unprocessed: []int{0}, Throttled: []Reason{{Reason: test.reason}}}
+		if test.reason == "" {
+			r.Throttled = nil
+		}
+		if got := outcomeOf(r, nil); got != test.want {
+			t.Errorf("%q is %v, want %v", test.reason, got, test.want)
+		}
+	}
+	if outcomeOf(Result{}, nil) != taken || outcomeOf(Result{}, errors.New("broken")) != other {
+		t.Error("a success or a failure is taken for something else")
+	}
+}
