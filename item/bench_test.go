@@ -39,3 +39,54 @@ func BenchmarkItems(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkDigest is the price of a digest, by item size and content.
+func BenchmarkDigest(b *testing.B) {
+	filler := func(text string, size int) string { return strings.Repeat(text, 1+size/len(text))[:size] }
+	mixed := func(text string, size int) string {
+		return fmt.Sprintf(`{"pk":{"S":"customer#0001"},"sk":{"N":"17"},"open":{"BOOL":true},"tags":{"SS":["a","b"]},"total":{"N":"12.50"},"text":{"S":"%s"}}`, filler(text, size-120))
+	}
+	numbers := `{"pk":{"S":"a"},"l":{"L":[` + strings.TrimSuffix(strings.Repeat(`{"N":"12.50"},{"N":"1699999999"},`, 30), ",") + `]}}`
+	for _, c := range []struct{ name, raw string }{
+		{"200", mixed("x", 200)}, {"1000", mixed("x", 1000)}, {"10000", mixed("x", 10_000)},
+		{"1000 escaped", mixed(`one \"word\" in some text, née. `, 1024)}, {"1000 of numbers", numbers},
+		{"1000 binary", `{"pk":{"S":"a"},"b":{"B":"` + filler("abcd", 1000) + `"}}`},
+	} {
+		it := Item(c.raw)
+		b.Run(c.name, func(b *testing.B) {
+			b.SetBytes(int64(len(it)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := it.Digest(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		b.Run(c.name+" fingerprint", func(b *testing.B) {
+			b.SetBytes(int64(len(it)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := it.Fingerprint(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkKeyHash is the price of a key, parsing included.
+func BenchmarkKeyHash(b *testing.B) {
+	schema := Schema{Attr{"pk", String}, Attr{"sk", Number}}
+	raw := []byte(fmt.Sprintf(`{"text":{"S":"%s"},"pk":{"S":"customer#0001"},"sk":{"N":"17"}}`, strings.Repeat("x", 1000)))
+	b.SetBytes(int64(len(raw)))
+	b.ReportAllocs()
+	for b.Loop() {
+		f, err := Parse(raw, schema)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := f.KeyHash(schema); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -91,6 +91,10 @@ func unescape(text []byte) ([]byte, bool) {
 	return []byte(s), true
 }
 
+// mostExponent is far beyond what DynamoDB stores, 125, and far from where sums
+// of exponents overflow.
+const mostExponent = 1_000_000
+
 // AppendDecimal appends the canonical form of a decimal number: an optional
 // minus, the significant digits without zeros at either end, E and the exponent
 // of the last digit. Numbers equal by value have one form; zero is "0".
@@ -129,7 +133,7 @@ func AppendDecimal(buf, text []byte) ([]byte, error) {
 			return bad()
 		}
 		e, err := strconv.Atoi(string(text[i+1:]))
-		if err != nil {
+		if err != nil || e < -mostExponent || e > mostExponent {
 			return bad()
 		}
 		exponent += e
