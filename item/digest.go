@@ -28,7 +28,7 @@ var (
 	secretTrue, secretFalse, secretNull       = secret(), secret(), secret()
 	secretMap, secretList                     = secret(), secret()
 	secretStrings, secretNumbers, secretBytes = secret(), secret(), secret()
-	secretName, secretNext, secretCount       = secret(), secret(), secret()
+	secretName, secretNext, secretEnd         = secret(), secret(), secret()
 	secretPartition, secretSort               = [2]uint64{secret(), secret()}, [2]uint64{secret(), secret()}
 )
 
@@ -41,11 +41,9 @@ func fold(a, b uint64) uint64 {
 	return high ^ low
 }
 
-// closed ends a structure: its kind and how many members it had make it different
-// from every other that has the same sum.
-func closed(sum, kind uint64, members int) uint64 {
-	return fold(sum^kind, secretCount+2*uint64(members)) + kind
-}
+// closed ends a structure: its kind makes it different from every other that
+// has the same sum.
+func closed(sum, kind uint64) uint64 { return fold(sum^kind, secretEnd) + kind }
 
 // Digest returns the digest of an item that a [Scanner] has passed. A number
 // that is none, or binary that is not the base64 of RFC 4648 with its padding, is a
@@ -74,9 +72,8 @@ type digester struct{ Scanner }
 // order of the members does not matter to a sum.
 func (d *digester) attributes(i, depth int) (uint64, int, error) {
 	var sum uint64
-	n := 0
 	i, empty := d.Empty(i, '}')
-	for more := !empty; more; n++ {
+	for more := !empty; more; {
 		var v uint64
 		name, next, ok := d.member(i)
 		if ok {
@@ -105,7 +102,7 @@ func (d *digester) attributes(i, depth int) (uint64, int, error) {
 			return 0, i, err
 		}
 	}
-	return closed(sum, secretMap, n), i, nil
+	return closed(sum, secretMap), i, nil
 }
 
 const badText = "not a number, or not base64,"
@@ -208,27 +205,24 @@ func (d *digester) escaped(tag byte, i int) (uint64, int, error) {
 
 // list digests a list: the order of its elements matters.
 func (d *digester) list(i, depth int) (uint64, int, error) {
-	sum, n := secretList, 0
+	sum := secretList
 	i, err := d.Elements(i, func(i int) (int, error) {
 		v, i, err := d.value(i, depth)
 		sum = fold(sum^v, secretNext) + secretList
-		n++
 		return i, err
 	})
-	return closed(sum, secretList, n), i, err
+	return closed(sum, secretList), i, err
 }
 
 // set digests a set of strings, numbers or binaries: their order does not matter.
 func (d *digester) set(i int, tag byte, kind uint64) (uint64, int, error) {
 	var sum uint64
-	n := 0
 	i, err := d.Elements(i, func(i int) (int, error) {
 		v, i, err := d.escaped(tag, i)
 		sum += v
-		n++
 		return i, err
 	})
-	return closed(sum, kind, n), i, err
+	return closed(sum, kind), i, err
 }
 
 // text hashes a string as it stands between its quotes.

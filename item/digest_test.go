@@ -531,9 +531,12 @@ func TestKeyHashByValue(t *testing.T) {
 		t.Fatalf("%x and %x", one, other)
 	}
 	types := map[KeyHash]string{}
-	for _, tag := range []Type{String, Number, Binary} {
-		s := Schema{Partition: Attr{"pk", tag}}
-		raw := fmt.Sprintf(`{"pk":{"%s":"1000"}}`, tag)
+	for _, c := range []struct {
+		tag  Type
+		text string
+	}{{String, "0"}, {Number, "0"}, {String, "AAAA"}, {Binary, "AAAA"}} {
+		s := Schema{Partition: Attr{"pk", c.tag}}
+		raw := fmt.Sprintf(`{"pk":{"%s":"%s"}}`, c.tag, c.text)
 		hash := keyHashOf(t, raw, s)
 		if before, ok := types[hash]; ok {
 			t.Fatalf("%s and %s share a hash", raw, before)
