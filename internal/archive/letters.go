@@ -1,7 +1,7 @@
 // Package archive keeps items in files, as lines of DynamoDB JSON.
 //
 // [Letters] is the dead-letter file of a run: the items that the target refused, each with the
-// reason.
+// reason. [Journal] is the old images of what a run changed, for undo.
 package archive
 
 import (
