@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 )
 
@@ -218,6 +219,22 @@ func TestCarefulAndPlainAgree(t *testing.T) {
 		if string(plain.Partition) != string(careful.Partition) || len(careful.Item) != len(plain.Item)+5 {
 			t.Fatalf("%s and %s differ", plain.Item, careful.Item)
 		}
+	}
+}
+
+// An item of 400 KB all of whose characters are escaped takes milliseconds: the work grows with the text, not with its square.
+func TestManyEscapes(t *testing.T) {
+	raw := []byte(`{"pk":{"S":"a"},"x":{"S":"` + strings.Repeat(`\u0001`, 400_000) + `"},"y":{"S":"` + strings.Repeat(`\"`, 400_000) + `"}}`)
+	began := time.Now()
+	f, err := Parse(raw, pkOnly)
+	if err != nil || len(f.Item) != len(raw) {
+		t.Fatalf("%d bytes of %d, %v", len(f.Item), len(raw), err)
+	}
+	if _, err := f.Item.Digest(); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(began); took > 5*time.Second {
+		t.Fatalf("took %s", took)
 	}
 }
 

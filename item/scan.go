@@ -177,17 +177,20 @@ func (s *Scanner) quote(i int) (int, error) {
 	if n, ok := s.near(i); ok {
 		return i + n, nil
 	}
-	for {
-		n := bytes.IndexByte(s.b[i:], '"')
-		if n < 0 {
-			return i, s.fail(len(s.b), "")
+	for end := i - 1; ; {
+		if end < i { // else the quote that was found is still ahead: looking again after each escape would be quadratic
+			n := bytes.IndexByte(s.b[i:], '"')
+			if n < 0 {
+				return i, s.fail(len(s.b), "")
+			}
+			end = i + n
 		}
 		if !s.escapes {
-			return i + n, nil
+			return end, nil
 		}
-		at := bytes.IndexByte(s.b[i:i+n], '\\')
+		at := bytes.IndexByte(s.b[i:end], '\\')
 		if at < 0 {
-			return i + n, nil
+			return end, nil
 		}
 		n, err := s.escape(i + at)
 		if err != nil {
