@@ -345,3 +345,53 @@ func TestJoinIsExact(t *testing.T) {
 		})
 	}
 }
+
+// Where the orders agree, hardly anything waits, although pages hold different numbers of items, one
+// table is slower, and one has stretches that the other lacks.
+func TestJoinKeepsLittleWaiting(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		target  func(n int) bool
+		perPage int
+	}{
+		{"equal tables", func(int) bool { return true }, 23},
+		{"a target that lacks every tenth", func(n int) bool { return n%10 != 0 }, 17},
+		{"a target that lacks stretches", func(n int) bool { return n%1000 > 40 }, 10},
+		{"a target that has every tenth only", func(n int) bool { return n%10 == 0 }, 10},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				opts := JoinOptions{Readers: 4}
+				f := joining(t, &opts)
+				items := map[int]int{}
+				onlySource := int64(0)
+				for n := range 10_000 {
+					if c.target(n) {
+						items[n] = 1
+					} else {
+						onlySource++
+					}
+				}
+				source, target := &joined{perPage: 10, latency: time.Millisecond}, &joined{perPage: c.perPage, latency: 7 * time.Millisecond}
+				for segment := range 8 { // the same stretch of keys in both
+					source.segments, target.segments = append(source.segments, nil), append(target.segments, nil)
+					for n := segment * 1250; n < (segment+1)*1250; n++ {
+						source.segments[segment] = append(source.segments[segment], itemOf(n, 1))
+						if c.target(n) {
+							target.segments[segment] = append(target.segments[segment], itemOf(n, 1))
+						}
+					}
+				}
+				source.store()
+				target.store()
+				if err := Join(t.Context(), asHalf(source), asHalf(target), opts); err != nil {
+					t.Fatal(err)
+				}
+				f.requireExactly(upTo(10_000), items)
+				if n := opts.Stats.Count(); n.Waiting > onlySource+200 {
+					t.Fatalf("%d items waited, %d of them alone: %+v", n.Waiting, onlySource, n)
+				}
+			})
+		})
+	}
+}

@@ -231,11 +231,7 @@ func (j *judge) ask(ctx context.Context, which int) error {
 	for i := range j.batch {
 		if p := &j.batch[i]; j.wanted(p, which) {
 			left = append(left, p)
-			if h := &p.halves[which]; h.page == nil {
-				*h = sighting{}
-			} else {
-				*h = sighting{page: h.page}
-			}
+			p.halves[which] = sighting{} // nothing in memory was known of it
 		}
 	}
 	h := j.halves[which]

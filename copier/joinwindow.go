@@ -123,6 +123,7 @@ func (s *shard) leave(met waiting, keep bool) sighting {
 	}
 	payload := s.payload(met)
 	s.held--
+	s.Stats.wait(-1)
 	s.live -= int64(len(payload))
 	return s.sighting(met)
 }
@@ -174,6 +175,7 @@ func (s *shard) settle(p *joinPage, i int) error {
 		return nil
 	}
 	p.left.Add(-1)
+	s.Stats.wait(1)
 	met.form = copied
 	if err := s.store(hash, met, p.Items[i]); err != nil {
 		return err
@@ -278,6 +280,7 @@ func (s *shard) spillOut() error {
 		return err
 	}
 	s.Stats.spilled.Add(int64(len(all)))
+	s.Stats.wait(-int64(len(all)))
 	s.runs = append(s.runs, run)
 	s.index, s.chunks, s.size, s.live, s.held = stay, nil, 0, 0, 0
 	return nil
