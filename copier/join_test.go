@@ -358,6 +358,7 @@ func TestJoinKeepsLittleWaiting(t *testing.T) {
 		{"a target that lacks every tenth", func(n int) bool { return n%10 != 0 }, 17},
 		{"a target that lacks stretches", func(n int) bool { return n%1000 > 40 }, 10},
 		{"a target that has every tenth only", func(n int) bool { return n%10 == 0 }, 10},
+		{"equal tables with small pages in the target", func(int) bool { return true }, 3},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -394,4 +395,55 @@ func TestJoinKeepsLittleWaiting(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Of two sightings the later counts, although both lie at the same place of their pages and the first page goes first.
+func TestJoinForgetsTheEarlierSighting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		opts := JoinOptions{Readers: 1, Pages: 6}
+		f := joining(t, &opts)
+		source, target := tableOf(upTo(500), 1, inOrder, itemOf), tableOf(upTo(500), 1, reversed, itemOf)
+		first := []string{itemOf(9, 1)} // and nine that come again at the same places of the second page
+		rest := slices.Delete(source.segments[0], 9, 10)
+		for n := range 9 {
+			first = slices.Insert(first, n, itemOf(n, 9))
+		}
+		source.segments[0] = append(first, rest...)
+		if err := Join(t.Context(), Half{Source: source}, Half{Source: target}, opts); err != nil {
+			t.Fatal(err)
+		}
+		if n := opts.Stats.Count(); len(f.kinds) != 0 || n.Again != 9 || n.Equal != 500 {
+			t.Fatalf("found %d differences, counted %+v", len(f.kinds), n)
+		}
+	})
+}
+
+// No call of Found has a key twice, also where a table shows an item twice in a page.
+func TestJoinGivesNoKeyTwiceAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		opts := JoinOptions{Readers: 1}
+		joining(t, &opts)
+		source, target := tableOf(upTo(100), 1, inOrder, itemOf), tableOf(nil, 1, inOrder, itemOf)
+		source.segments[0] = slices.Insert(source.segments[0], 55, itemOf(52, 2), itemOf(52, 3))
+		var versions []string
+		opts.Found = func(_ context.Context, list []Difference) error {
+			times := 0
+			for _, d := range list {
+				if string(d.Key) == keyOf(52) {
+					times++
+					versions = append(versions, string(d.Source))
+				}
+			}
+			if times > 1 {
+				t.Errorf("a key stands %d times in one list", times)
+			}
+			return nil
+		}
+		if err := Join(t.Context(), asHalf(source), asHalf(target), opts); err != nil {
+			t.Fatal(err)
+		}
+		if want := []string{itemOf(52, 1), itemOf(52, 2), itemOf(52, 3)}; !slices.Equal(versions, want) {
+			t.Fatalf("got %q, want %q", versions, want)
+		}
+	})
 }

@@ -414,13 +414,14 @@ func TestJoinOnABadDisk(t *testing.T) {
 
 // bigHalves are tables of n items in different orders, made as they are read.
 func bigHalves(n int) (source, target *made) {
-	return &made{n: n, stride: 1, version: func(int) int { return 1 }},
-		&made{n: n, stride: 7919, version: func(int) int { return 1 }}
+	return &made{n: n, stride: 1, page: 300, version: func(int) int { return 1 }},
+		&made{n: n, stride: 7919, page: 1000, version: func(int) int { return 1 }}
 }
 
 // A made is a table of n items that exist only in pages. Those whose version is 0 are not in it.
 type made struct {
 	n, stride int // coprime
+	page      int // items
 	pad       string
 	version   func(n int) int
 }
@@ -434,10 +435,10 @@ func (m *made) Read(_ context.Context, segment int, from item.Cursor, _ int, p *
 			return err
 		}
 	}
-	end := min(at+1000, (segment+1)*m.n/8)
+	end := min(at+m.page, (segment+1)*m.n/8)
 	p.Reset()
 	type span struct{ from, to int }
-	spans := make([]span, 0, 1000)
+	spans := make([]span, 0, m.page)
 	for i := at; i < end; i++ {
 		n := i * m.stride % m.n
 		if v := m.version(n); v > 0 {

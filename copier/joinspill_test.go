@@ -41,11 +41,11 @@ func (l *ledgerOf) found(_ context.Context, list []Difference) error {
 	return nil
 }
 
-// Many items in orders that have nothing in common, in four megabytes: the join is exact, the
+// Many items in orders that have nothing in common, in two megabytes: the join is exact, the
 // rest has been on disk, where nobody else could read it, and nothing is left there.
 func TestJoinSpills(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
-	const n = 200_000
+	const n = 100_000
 	for _, items := range []bool{false, true} {
 		t.Run(fmt.Sprintf("items %v", items), func(t *testing.T) {
 			source, target := bigHalves(n)
@@ -65,7 +65,7 @@ func TestJoinSpills(t *testing.T) {
 				return 1
 			}
 			l := &ledgerOf{kinds: map[int]Kind{}}
-			opts := JoinOptions{Schema: joinSchema, Found: l.found, Memory: 4 << 20, Dir: t.TempDir(), Stats: new(JoinStats), Items: items}
+			opts := JoinOptions{Schema: joinSchema, Found: l.found, Memory: 2 << 20, Dir: t.TempDir(), Stats: new(JoinStats), Items: items}
 			one, other := Half{Source: source}, Half{Source: target}
 			if items {
 				one.Getter, other.Getter = source, target
@@ -239,8 +239,8 @@ func BenchmarkJoin(b *testing.B) {
 			const n = 100_000
 			pad := strings.Repeat("x", c.size-60)
 			source, target := &replay{}, &replay{}
-			source.make(b, &made{n: n, stride: 1, pad: pad, version: func(int) int { return 1 }}, false)
-			target.make(b, &made{n: n, stride: c.stride, pad: pad, version: func(int) int { return 1 }}, c.other)
+			source.make(b, &made{n: n, stride: 1, page: 1000, pad: pad, version: func(int) int { return 1 }}, false)
+			target.make(b, &made{n: n, stride: c.stride, page: 1000, pad: pad, version: func(int) int { return 1 }}, c.other)
 			runtime.GC()
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
