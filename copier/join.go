@@ -68,7 +68,7 @@ type JoinOptions struct {
 
 	Readers int           // pairs of segments read at once; 0 means 8
 	Pages   int           // pages in memory; 0 means four a reader, and two
-	Memory  int64         // bytes that items may hold which wait for their other half outside of pages; 0 means 256 MB, the least is 512 KB
+	Memory  int64         // bytes that items may hold which wait for their other half outside of pages; 0 means 256 MB
 	Dir     string        // where to spill what is beyond Memory; must exist; "" means os.TempDir
 	Stall   time.Duration // how long a read may make no progress; 0 means 15 minutes
 	Stats   *JoinStats    // counters to count in, for a progress display; nil for none

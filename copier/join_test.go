@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -187,7 +188,6 @@ type finding struct {
 	mu     sync.Mutex
 	kinds  map[string]Kind
 	extras bool // whether an OnlyTarget has come
-	asked  int64
 }
 
 func (f *finding) found(_ context.Context, list []Difference) error {
@@ -446,4 +446,61 @@ func TestJoinGivesNoKeyTwiceAtOnce(t *testing.T) {
 			t.Fatalf("got %q, want %q", versions, want)
 		}
 	})
+}
+
+// Whatever the tables' sizes, orders, segments and pages, whatever memory there is and however often a read has to be
+// repeated: what the join finds is what a map finds.
+func TestJoinAnyTables(t *testing.T) {
+	spilled := int64(0)
+	for seed := range uint64(150) {
+		dir := t.TempDir()
+		synctest.Test(t, func(t *testing.T) {
+			r := rand.New(rand.NewPCG(seed, 11))
+			orders := []func([]int){inOrder, reversed, func(n []int) { r.Shuffle(len(n), func(i, j int) { n[i], n[j] = n[j], n[i] }) }}
+			tables := [2]map[int]int{{}, {}}
+			for n := range r.IntN(600) {
+				for which := range tables {
+					if r.IntN(5) > 0 {
+						tables[which][n] = 1 + r.IntN(10)/9
+					}
+				}
+			}
+			opts := JoinOptions{
+				Items: r.IntN(2) == 0, Readers: 1 + r.IntN(5), Pages: r.IntN(30), Dir: dir,
+				Memory: []int64{1, 5_000, 50_000, 0}[r.IntN(4)],
+			}
+			f := joining(t, &opts)
+			var halves [2]Half
+			failing := []int64{2, 7, 1 << 40}[r.IntN(3)]
+			for which := range halves {
+				s := tableOf(tables[which], 1+r.IntN(9), orders[r.IntN(3)], []func(int, int) string{itemOf, itemAgain}[r.IntN(2)])
+				s.perPage, s.latency, s.partial = 1+r.IntN(40), time.Duration(r.IntN(5))*time.Millisecond, r.IntN(2) == 0
+				s.readErr = func(call int64) error {
+					if call%failing == 1 {
+						return &Fault{Class: Transient, Side: halfNames[which], Err: errors.New("broken")}
+					}
+					return nil
+				}
+				s.getErr = s.readErr
+				halves[which] = Half{Source: s}
+				if opts.Items || r.IntN(2) == 0 {
+					halves[which].Getter = s
+				}
+			}
+			if err := Join(t.Context(), halves[sourceHalf], halves[targetHalf], opts); err != nil {
+				t.Fatalf("seed %d: %v", seed, err)
+			}
+			f.requireExactly(tables[sourceHalf], tables[targetHalf])
+			spilled += opts.Stats.Count().Spilled
+			if t.Failed() {
+				t.Fatalf("seed %d", seed)
+			}
+		})
+		if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+			t.Fatalf("left behind: %v, %v", left, err)
+		}
+	}
+	if spilled < 1000 {
+		t.Fatalf("%d items spilled: little is shown", spilled)
+	}
 }

@@ -385,7 +385,7 @@ func TestJoinOnABadDisk(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
 			synctest.Test(t, func(t *testing.T) {
-				opts := JoinOptions{Memory: 1, Dir: dir}
+				opts := JoinOptions{Memory: 400_000, Readers: 2, Dir: dir}
 				f := joining(t, &opts)
 				if c.noFile {
 					opts.Dir += "/missing"

@@ -22,7 +22,6 @@ import (
 type ledgerOf struct {
 	mu    sync.Mutex
 	kinds map[int]Kind
-	bad   error
 }
 
 func (l *ledgerOf) found(_ context.Context, list []Difference) error {
@@ -93,6 +92,9 @@ func TestJoinSpills(t *testing.T) {
 			if c.Spilled < n/2 {
 				t.Fatalf("%d items spilled: nothing is shown", c.Spilled)
 			}
+			if c.Held > opts.Memory || c.Held < opts.Memory/4 {
+				t.Fatalf("%d bytes were held, %d are allowed", c.Held, opts.Memory)
+			}
 			if named.Load() > 0 && runtime.GOOS != "windows" {
 				t.Fatal("the file can be found by its name")
 			}
@@ -157,7 +159,7 @@ func TestSpillFileIsOurs(t *testing.T) {
 // What is written in sections comes back sorted, keys of any length, and of two sightings the later one.
 func TestSpilledComesBack(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 9))
-	w := newWindow(&join{JoinOptions: JoinOptions{Dir: t.TempDir(), Memory: 1, Stats: new(JoinStats)}})
+	w := newWindow(&join{JoinOptions: JoinOptions{Dir: t.TempDir(), Memory: 1 << 20, Stats: new(JoinStats)}})
 	defer w.spill.close()
 	s := &w.shards[0]
 	latest := map[item.KeyHash][2]spilled{}
@@ -259,7 +261,7 @@ func BenchmarkJoin(b *testing.B) {
 			}
 			runtime.ReadMemStats(&after)
 			b.ReportMetric(float64(pairs)/b.Elapsed().Seconds(), "pairs/s")
-			b.ReportMetric(float64(after.HeapSys-before.HeapSys)/(1<<20), "MB-more")
+			b.ReportMetric(float64(int64(after.HeapSys)-int64(before.HeapSys))/(1<<20), "MB-more")
 		})
 	}
 }

@@ -8,11 +8,12 @@ import (
 // JoinStats count what a [Join] finds, while it finds it. They may be read at
 // any time with [JoinStats.Count]. One join counts in them.
 type JoinStats struct {
-	read, unread, again, survived                          [2]atomic.Int64 // unread are segments
-	equal, differs                                         atomic.Int64
-	onlySource, onlyTarget                                 atomic.Int64
-	skipped, gone                                          atomic.Int64
-	pairs, extras, waiting, mostWaiting, spilled, readBack atomic.Int64
+	read, unread, again, survived    [2]atomic.Int64 // unread are segments
+	equal, differs                   atomic.Int64
+	onlySource, onlyTarget           atomic.Int64
+	skipped, gone                    atomic.Int64
+	pairs, extras, spilled, readBack atomic.Int64
+	waiting, held                    peak
 }
 
 // A JoinCount is the state of JoinStats at one moment.
@@ -27,6 +28,7 @@ type JoinCount struct {
 	Again    int64 // items that were read once more, source and target together
 	Gone     int64 // items that were no more when they were read back
 	Waiting  int64 // the most items that waited at once outside of pages, in memory
+	Held     int64 // the most bytes that such items took
 	Spilled  int64 // items that waited on disk
 	ReadBack int64 // keys that were asked for
 }
@@ -38,14 +40,16 @@ func (s *JoinStats) Count() JoinCount {
 		Equal: s.equal.Load(), Differs: s.differs.Load(), OnlySource: s.onlySource.Load(),
 		OnlyTarget: s.onlyTarget.Load(), Extras: s.extras.Load(),
 		Again: s.again[sourceHalf].Load() + s.again[targetHalf].Load(), Gone: s.gone.Load(),
-		Waiting: s.mostWaiting.Load(), Spilled: s.spilled.Load(), ReadBack: s.readBack.Load(),
+		Waiting: s.waiting.most.Load(), Held: s.held.most.Load(), Spilled: s.spilled.Load(), ReadBack: s.readBack.Load(),
 	}
 }
 
-// wait counts items that wait outside of pages from now on, or no more.
-func (s *JoinStats) wait(n int64) {
-	now := s.waiting.Add(n)
-	for most := s.mostWaiting.Load(); now > most && !s.mostWaiting.CompareAndSwap(most, now); most = s.mostWaiting.Load() {
+// A peak is a number that goes up and down, and the highest that it was.
+type peak struct{ now, most atomic.Int64 }
+
+func (p *peak) add(n int64) {
+	now := p.now.Add(n)
+	for most := p.most.Load(); now > most && !p.most.CompareAndSwap(most, now); most = p.most.Load() {
 	}
 }
 

@@ -18,9 +18,8 @@ type window struct {
 
 const (
 	windowShards = 16
-	chunkSize    = 16 << 10 // a shard's memory grows by so much
+	chunkSize    = 16 << 10 // a shard's memory grows by so much, or less where it has little
 	waitingSize  = 64       // of an entry in the index, with the room that a map leaves
-	leastMemory  = windowShards * 2 * chunkSize
 )
 
 // A shard is a part of the window.
@@ -34,6 +33,7 @@ type shard struct {
 	size   int64    // bytes of chunks
 	live   int64    // bytes of payloads that still wait
 	held   int64    // items outside of pages
+	said   int64    // what it took when that was last counted
 	thin   bool     // items move out of their pages as digests and keys
 	runs   []section
 }
@@ -70,7 +70,7 @@ type sighting struct {
 func newWindow(j *join) *window {
 	w := &window{join: j, spill: spill{dir: j.Dir, create: j.spillFile}}
 	for i := range w.shards {
-		w.shards[i] = shard{window: w, limit: max(j.Memory, leastMemory) / windowShards, index: make(map[item.KeyHash]waiting)}
+		w.shards[i] = shard{window: w, limit: j.Memory / windowShards, index: make(map[item.KeyHash]waiting)}
 	}
 	return w
 }
@@ -123,7 +123,7 @@ func (s *shard) leave(met waiting, keep bool) sighting {
 	}
 	payload := s.payload(met)
 	s.held--
-	s.Stats.wait(-1)
+	s.Stats.waiting.add(-1)
 	s.live -= int64(len(payload))
 	return s.sighting(met)
 }
@@ -175,16 +175,23 @@ func (s *shard) settle(p *joinPage, i int) error {
 		return nil
 	}
 	p.left.Add(-1)
-	s.Stats.wait(1)
+	s.Stats.waiting.add(1)
 	met.form = copied
 	if err := s.store(hash, met, p.Items[i]); err != nil {
 		return err
 	}
-	if s.size+s.held*waitingSize > s.limit {
-		return s.relieve()
+	if s.taken() > s.limit {
+		if err := s.relieve(); err != nil {
+			return err
+		}
 	}
+	s.Stats.held.add(s.taken() - s.said)
+	s.said = s.taken()
 	return nil
 }
+
+// taken is how many bytes the shard takes outside of pages.
+func (s *shard) taken() int64 { return s.size + s.held*waitingSize }
 
 // store keeps the payload of an item, made thin where that is the rule now.
 func (s *shard) store(hash item.KeyHash, w waiting, payload []byte) error {
@@ -198,7 +205,7 @@ func (s *shard) store(hash item.KeyHash, w waiting, payload []byte) error {
 	need := len(payload) + binary.MaxVarintLen32
 	last := len(s.chunks) - 1
 	if last < 0 || cap(s.chunks[last])-len(s.chunks[last]) < need {
-		s.chunks = append(s.chunks, make([]byte, 0, max(need, chunkSize)))
+		s.chunks = append(s.chunks, make([]byte, 0, max(need, int(min(chunkSize, s.limit/4)))))
 		last++
 		s.size += int64(cap(s.chunks[last]))
 	}
@@ -280,7 +287,7 @@ func (s *shard) spillOut() error {
 		return err
 	}
 	s.Stats.spilled.Add(int64(len(all)))
-	s.Stats.wait(-int64(len(all)))
+	s.Stats.waiting.add(-int64(len(all)))
 	s.runs = append(s.runs, run)
 	s.index, s.chunks, s.size, s.live, s.held = stay, nil, 0, 0, 0
 	return nil
