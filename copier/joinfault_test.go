@@ -117,6 +117,38 @@ func TestJoinSurvives(t *testing.T) {
 	}
 }
 
+// An answer that is too large to take fails each time: then less is asked for.
+func TestJoinAsksForLess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		opts := JoinOptions{Items: true}
+		f := joining(t, &opts)
+		source, target := halvesOf(2000, shuffled)
+		narrow := &narrowed{joined: source, most: 7}
+		if err := Join(t.Context(), Half{Source: source, Getter: narrow}, asHalf(target), opts); err != nil {
+			t.Fatal(err)
+		}
+		f.requireExactly(upTo(2000), changed(upTo(2000), 10))
+		if narrow.refused.Load() == 0 {
+			t.Fatal("nothing was too large")
+		}
+	})
+}
+
+// A narrowed answers no more than so many keys at once.
+type narrowed struct {
+	*joined
+	most    int
+	refused atomic.Int64
+}
+
+func (n *narrowed) Get(ctx context.Context, keys [][]byte, attempt int, p *item.Page) ([]int, error) {
+	if len(keys) > n.most {
+		n.refused.Add(1)
+		return nil, &Fault{Class: Transient, Garbled: true, Side: "source", Err: errors.New("answer is too large")}
+	}
+	return n.joined.Get(ctx, keys, attempt, p)
+}
+
 func TestJoinGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		opts := JoinOptions{Stall: time.Minute}

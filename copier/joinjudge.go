@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -236,19 +237,20 @@ func (j *judge) ask(ctx context.Context, which int) error {
 	}
 	h := j.halves[which]
 	patience := patience{stall: j.Stall, side: h.source}
-	for len(left) > 0 {
+	for most := len(left); len(left) > 0; {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		before := len(left)
-		var err error
-		left, err = j.get(ctx, which, left, patience.attempt+1)
-		if len(left) < before {
+		now, later := left[:min(most, len(left))], left[min(most, len(left)):]
+		rest, err := j.get(ctx, which, now, patience.attempt+1)
+		if len(rest) < len(now) {
 			patience.progress()
 		}
+		left = slices.Concat(rest, later)
 		if err == nil {
 			continue
 		}
+		most = max(1, most/2) // an answer may fail because it is large
 		h.Stats.failed(err)
 		if err := patience.wait(ctx, err); err != nil {
 			return fmt.Errorf("read %d items back: %w", len(left), err)

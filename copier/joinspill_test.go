@@ -160,7 +160,11 @@ func TestSpillFileIsOurs(t *testing.T) {
 func TestSpilledComesBack(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 9))
 	w := newWindow(&join{JoinOptions: JoinOptions{Dir: t.TempDir(), Memory: 1 << 20, Stats: new(JoinStats)}})
-	defer w.spill.close()
+	defer func() {
+		if err := w.spill.close(); err != nil {
+			t.Error(err)
+		}
+	}()
 	s := &w.shards[0]
 	latest := map[item.KeyHash][2]spilled{}
 	older := map[item.KeyHash][2]int64{}

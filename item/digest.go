@@ -273,7 +273,7 @@ func (f Found) KeyHash(schema Schema) (KeyHash, error) {
 // keyValueHash hashes a key attribute's value under the two seeds of its type.
 func keyValueHash(raw []byte, attr Attr) (h [2]uint64, err error) {
 	var stack [128]byte
-	text := raw
+	var text []byte
 	if attr.Type != Number && compact(raw, attr.Type) {
 		text = raw[6 : len(raw)-2]
 	} else if text, err = keyText(stack[:0], raw, attr); err != nil {

@@ -22,7 +22,7 @@ func reference(t *testing.T, raw string) string {
 	}
 	attributes := map[string]any{}
 	for name, value := range item {
-		attributes[name] = map[string]any(value)
+		attributes[name] = value
 	}
 	return referenceValue(t, map[string]any{"M": attributes})
 }
@@ -373,6 +373,8 @@ func TestDigestByValue(t *testing.T) {
 		{"an empty text and no attribute", `{"a":{"S":""}}`, `{}`, false},
 		{"an empty text and an empty binary", `{"a":{"S":""}}`, `{"a":{"B":""}}`, false},
 		{"an empty list and an empty map", `{"a":{"L":[]}}`, `{"a":{"M":{}}}`, false},
+		{"an empty map and an empty set", `{"a":{"M":{}}}`, `{"a":{"SS":[]}}`, false},
+		{"empty sets of two types", `{"a":{"NS":[]}}`, `{"a":{"SS":[]}}`, false},
 		{"an empty list and an empty set", `{"a":{"L":[]}}`, `{"a":{"SS":[]}}`, false},
 		{"NULL and false", `{"a":{"NULL":true}}`, `{"a":{"BOOL":false}}`, false},
 		{"true and false", `{"a":{"BOOL":true}}`, `{"a":{"BOOL":false}}`, false},

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -217,7 +218,7 @@ func TestJournalAfterACrashAtAnyByte(t *testing.T) {
 	for _, tail := range [][]byte{nil, make([]byte, 100), bytes.Repeat([]byte{0xa5}, 100)} { // what a file system may leave behind
 		for cut := range whole {
 			dir := t.TempDir()
-			left, n := append(whole[:cut:cut], tail...), 0
+			left, n := slices.Concat(whole[:cut], tail), 0
 			for n < len(ends) && bytes.HasPrefix(left, whole[:ends[n]]) { // a tail of zeros can be what was cut off
 				n++
 			}
@@ -546,7 +547,11 @@ func BenchmarkAppend(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer j.Close()
+	defer func() {
+		if err := j.Close(); err != nil {
+			b.Error(err)
+		}
+	}()
 	entries := make([]Entry, 25)
 	for i := range entries {
 		entries[i] = entry(i, 1)
