@@ -36,6 +36,7 @@ type call struct {
 	op      string
 	attempt int
 	body    []byte
+	most    int // bytes of the reply; 0 means maxReply
 }
 
 // do makes the call's one attempt: it appends the reply's checked body to into
@@ -83,7 +84,7 @@ func (t *Table) attempt(ctx context.Context, c call, into []byte) (reply []byte,
 	defer resp.Body.Close() //nolint:errcheck // nothing was written to it
 	id = resp.Header.Get("X-Amzn-Requestid")
 	start := len(into)
-	reply, err = readAll(resp, into, guard)
+	reply, err = readAll(resp, into, c.most, guard)
 	if err != nil {
 		return reply[:start], id, brokenOff(ctx, err)
 	}
@@ -128,7 +129,8 @@ var (
 	identity    = []string{"identity"}
 	contentType = []string{"application/x-amz-json-1.0"}
 	targets     = map[string][]string{
-		"Scan": {"DynamoDB_20120810.Scan"}, "BatchWriteItem": {"DynamoDB_20120810.BatchWriteItem"},
+		"Scan": {"DynamoDB_20120810.Scan"}, "Query": {"DynamoDB_20120810.Query"},
+		"BatchGetItem": {"DynamoDB_20120810.BatchGetItem"}, "BatchWriteItem": {"DynamoDB_20120810.BatchWriteItem"},
 	}
 )
 
@@ -168,9 +170,12 @@ func brokenOff(ctx context.Context, err error) error {
 }
 
 // readAll reads the body to its end, and tells guard as bytes come.
-func readAll(resp *http.Response, into []byte, guard *watcher) ([]byte, error) {
+func readAll(resp *http.Response, into []byte, most int, guard *watcher) ([]byte, error) {
+	if most == 0 {
+		most = maxReply
+	}
 	start := len(into)
-	if n := resp.ContentLength; n > maxReply {
+	if n := resp.ContentLength; n > int64(most) {
 		return into, garbled("answer of %d bytes is too large", n)
 	} else if n > int64(cap(into)-start) {
 		grown := make([]byte, start, start+int(n)+int(n)/8)
@@ -186,8 +191,8 @@ func readAll(resp *http.Response, into []byte, guard *watcher) ([]byte, error) {
 		if n > 0 {
 			guard.moved(n)
 		}
-		if len(into)-start > maxReply {
-			return into, garbled("answer of more than %d bytes is too large", maxReply)
+		if len(into)-start > most {
+			return into, garbled("answer of more than %d bytes is too large", most)
 		}
 		if err == io.EOF { //nolint:errorlint // Read's own contract
 			break

@@ -125,6 +125,68 @@ func TestContract(t *testing.T) {
 			}
 			same(t, theirs, ours)
 
+			// One name and one value each: the typed client sends a map in any order.
+			narrow := Expressions{
+				Filter: `attribute_exists(#k0) AND #k0 <> :v0 AND "<&>" = :v0`, Projection: "#k0",
+				Names: []string{odd.Partition.Name}, Values: [][]byte{[]byte(`{"S":"x"}`)},
+			}
+			value := map[string]types.AttributeValue{":v0": &types.AttributeValueMemberS{Value: "x"}}
+			if _, err := typed.Scan(t.Context(), &dynamodb.ScanInput{
+				TableName: &s.table, ConsistentRead: aws.Bool(false), ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
+				IndexName: aws.String("by.name"), FilterExpression: &narrow.Filter, ProjectionExpression: &narrow.Projection,
+				ExpressionAttributeNames: map[string]string{"#k0": odd.Partition.Name}, ExpressionAttributeValues: value,
+			}); err != nil {
+				t.Fatal(err)
+			}
+			if err := raw.Scan(t.Context(), Scan{Index: "by.name", Eventual: true, Expressions: narrow}, &page); err != nil {
+				t.Fatal(err)
+			}
+			same(t, theirs, ours)
+
+			if _, err := typed.Query(t.Context(), &dynamodb.QueryInput{
+				TableName: &s.table, ConsistentRead: aws.Bool(true), ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
+				KeyConditionExpression:   aws.String("#k0 = :v0"),
+				ExpressionAttributeNames: map[string]string{"#k0": odd.Partition.Name}, ExpressionAttributeValues: value,
+			}); err != nil {
+				t.Fatal(err)
+			}
+			plain := Expressions{Names: narrow.Names, Values: narrow.Values}
+			if err := raw.Query(t.Context(), Query{Condition: "#k0 = :v0", Expressions: plain}, &page); err != nil {
+				t.Fatal(err)
+			}
+			same(t, theirs, ours)
+			if _, err := typed.Query(t.Context(), &dynamodb.QueryInput{
+				TableName: &s.table, ConsistentRead: aws.Bool(false), ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
+				KeyConditionExpression: aws.String("#k0 = :v0"), IndexName: aws.String("by.name"), ExclusiveStartKey: from, Limit: aws.Int32(7),
+				FilterExpression: &narrow.Filter, ProjectionExpression: &narrow.Projection, ScanIndexForward: aws.Bool(false),
+				ExpressionAttributeNames: map[string]string{"#k0": odd.Partition.Name}, ExpressionAttributeValues: value,
+			}); err != nil {
+				t.Fatal(err)
+			}
+			if err := raw.Query(t.Context(), Query{
+				Index: "by.name", Condition: "#k0 = :v0", Expressions: narrow, From: item.Cursor(`{"a.b \"c\"":{"S":"x"}}`),
+				Reverse: true, Eventual: true, Limit: 7,
+			}, &page); err != nil {
+				t.Fatal(err)
+			}
+			same(t, theirs, ours)
+
+			theirs.body, ours.body = `{"Responses":{"orders":[]},"UnprocessedKeys":{}}`, `{"Responses":{"orders":[]},"UnprocessedKeys":{}}`
+			if _, err := typed.BatchGetItem(t.Context(), &dynamodb.BatchGetItemInput{
+				ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
+				RequestItems: map[string]types.KeysAndAttributes{s.table: {ConsistentRead: aws.Bool(true), Keys: []map[string]types.AttributeValue{
+					from, {odd.Partition.Name: &types.AttributeValueMemberS{Value: "y"}},
+				}}},
+			}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := raw.BatchGet(t.Context(), [][]byte{
+				[]byte(`{"a.b \"c\"":{"S":"x"}}`), []byte(`{"a.b \"c\"":{"S":"y"}}`),
+			}, true, 1, &page); err != nil {
+				t.Fatal(err)
+			}
+			same(t, theirs, ours)
+
 			theirs.body, ours.body = `{"UnprocessedItems":{}}`, `{"UnprocessedItems":{}}`
 			key := map[string]types.AttributeValue{odd.Partition.Name: &types.AttributeValueMemberS{Value: "x"}}
 			if _, err := typed.BatchWriteItem(t.Context(), &dynamodb.BatchWriteItemInput{

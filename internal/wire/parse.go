@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -53,12 +54,15 @@ func capacity(s *item.Scanner, i int) (units float64, next int, err error) {
 	return units, next, err
 }
 
+// quote writes a JSON string as the typed client does: <, > and & stay.
 func quote(text string) []byte {
-	quoted, err := json.Marshal(text)
-	if err != nil {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(text); err != nil {
 		panic(err) // a string always marshals
 	}
-	return quoted
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
 // record writes one debug line about a request: never its content.

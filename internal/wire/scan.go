@@ -11,24 +11,30 @@ import (
 // A Scan asks for one page of a segment.
 type Scan struct {
 	Segment, Segments int
+	Index             string      // of which to read the entries; "" for the table's items
 	From              item.Cursor // nil for the beginning
-	Eventual          bool        // eventually consistent, at half the cost
-	KeysOnly          bool        // primary keys instead of items
-	Limit             int         // most items in the page; 0 for as many as fit in 1 MB
-	Attempt           int         // for the log, from 1
+	Eventual          bool        // eventually consistent, at half the cost; a global index has nothing else
+	KeysOnly          bool        // primary keys instead of items; not together with Expressions
+	Expressions
+	Limit   int // most items to look at, before the filter; 0 for as many as fit in 1 MB
+	Attempt int // for the log, from 1
 }
 
 // Scan fills page with the next page of a segment. On an error the page holds
 // nothing to be used. The errors are [*Error] or the context's.
 func (t *Table) Scan(ctx context.Context, s Scan, page *item.Page) error {
+	return t.page(ctx, call{op: "Scan", attempt: s.Attempt, body: t.scanBody(s)}, s.From, page)
+}
+
+// page makes the call for the page that follows from.
+func (t *Table) page(ctx context.Context, c call, from item.Cursor, page *item.Page) error {
 	page.Reset()
-	c := call{op: "Scan", attempt: s.Attempt, body: t.scanBody(s)}
 	buf, err := t.do(ctx, c, page.Buf, func(reply []byte) error {
 		page.Buf = reply
 		if err := t.parsePage(page); err != nil {
 			return err
 		}
-		if page.Next != nil && string(page.Next) == string(s.From) {
+		if page.Next != nil && string(page.Next) == string(from) {
 			return &Error{Kind: Fatal, Code: "RepeatedCursor", Message: "the answer's LastEvaluatedKey is the one that was sent; going on would never end"}
 		}
 		return nil
@@ -42,29 +48,16 @@ func (t *Table) Scan(ctx context.Context, s Scan, page *item.Page) error {
 
 // scanBody has its members in the order that the typed client sends them.
 func (t *Table) scanBody(s Scan) []byte {
-	b := append(make([]byte, 0, 256+len(s.From)), `{"ConsistentRead":`...)
-	b = strconv.AppendBool(b, !s.Eventual)
-	if s.From != nil {
-		b = append(append(b, `,"ExclusiveStartKey":`...), s.From...)
-	}
 	if s.KeysOnly {
-		// Names are always aliased: any of them may be a reserved word.
-		b = append(append(b, `,"ExpressionAttributeNames":{"#k0":`...), quote(t.schema.Partition.Name)...)
-		if t.schema.HasSort() {
-			b = append(append(b, `,"#k1":`...), quote(t.schema.Sort.Name)...)
-		}
-		b = append(b, '}')
+		s.Expressions = t.keysOnly()
 	}
+	b := s.Expressions.begin(s.Eventual, s.From)
+	b = member(b, "FilterExpression", s.Filter)
+	b = member(b, "IndexName", s.Index)
 	if s.Limit > 0 {
 		b = strconv.AppendInt(append(b, `,"Limit":`...), int64(s.Limit), 10)
 	}
-	if s.KeysOnly {
-		b = append(b, `,"ProjectionExpression":"#k0`...)
-		if t.schema.HasSort() {
-			b = append(b, ",#k1"...)
-		}
-		b = append(b, '"')
-	}
+	b = member(b, "ProjectionExpression", s.Projection)
 	b = append(b, `,"ReturnConsumedCapacity":"TOTAL"`...)
 	if s.Segments > 0 {
 		b = strconv.AppendInt(append(b, `,"Segment":`...), int64(s.Segment), 10)
@@ -74,6 +67,16 @@ func (t *Table) scanBody(s Scan) []byte {
 		b = strconv.AppendInt(append(b, `,"TotalSegments":`...), int64(s.Segments), 10)
 	}
 	return append(b, '}')
+}
+
+// keysOnly asks for the primary key. Names are always aliased: any of them may
+// be a reserved word.
+func (t *Table) keysOnly() Expressions {
+	e := Expressions{Projection: "#k0", Names: []string{t.schema.Partition.Name}}
+	if t.schema.HasSort() {
+		e.Projection, e.Names = "#k0,#k1", append(e.Names, t.schema.Sort.Name)
+	}
+	return e
 }
 
 // parsePage finds the items, their keys and the cursor in page.Buf.

@@ -1,5 +1,6 @@
-// Package wire is DynamoDB's data plane in raw items: [Table.Scan] fills a page
-// with the bytes that came, [Table.BatchWrite] sends bytes as they are.
+// Package wire is DynamoDB's data plane in raw items: [Table.Scan], [Table.Query]
+// and [Table.BatchGet] fill a page with the bytes that came, [Table.BatchWrite] sends
+// bytes as they are.
 //
 // It makes its calls on the parts that [dynamodb.Client.Options] hands out:
 // endpoint resolver, credentials, signer and HTTP client. It makes one attempt

@@ -71,9 +71,11 @@ func TestScanBelievesNothing(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var page item.Page
-			err := against(&recorder{body: c.body, header: c.header}, static("")).Scan(t.Context(), Scan{}, &page)
-			if kind(t, err) != Transient || len(page.Items) != 0 {
-				t.Fatalf("got %v and %d items", err, len(page.Items))
+			table := against(&recorder{body: c.body, header: c.header}, static(""))
+			for op, err := range map[string]error{"scan": table.Scan(t.Context(), Scan{}, &page), "query": table.Query(t.Context(), Query{}, &page)} {
+				if kind(t, err) != Transient || len(page.Items) != 0 {
+					t.Fatalf("%s: got %v and %d items", op, err, len(page.Items))
+				}
 			}
 		})
 	}
@@ -108,6 +110,29 @@ func TestRepeatedCursorIsTheEndOfIt(t *testing.T) {
 	r := &recorder{body: `{"Items":[],"Count":0,"LastEvaluatedKey":{"pk":{"S":"b"}}}`}
 	err := against(r, static("")).Scan(t.Context(), Scan{From: item.Cursor(`{"pk":{"S":"b"}}`)}, new(item.Page))
 	if kind(t, err) != Fatal {
+		t.Fatalf("got %v", err)
+	}
+	err = against(r, static("")).Query(t.Context(), Query{From: item.Cursor(`{"pk":{"S":"b"}}`)}, new(item.Page))
+	if kind(t, err) != Fatal {
+		t.Fatalf("got %v", err)
+	}
+}
+
+// The cursor of an index has the keys of both, and goes back as it came.
+func TestIndexCursor(t *testing.T) {
+	const cursor = `{"pk":{"S":"b"},"city":{"S":"x"},"age":{"N":"1.50"}}`
+	r := &recorder{body: `{"Items":[{"pk":{"S":"a"}}],"Count":1,"LastEvaluatedKey":` + cursor + `}`}
+	var page item.Page
+	table := against(r, static(""))
+	if err := table.Query(t.Context(), Query{Index: "by-city"}, &page); err != nil || string(page.Next) != cursor {
+		t.Fatalf("got %s, %v", page.Next, err)
+	}
+	r.body = one
+	if err := table.Query(t.Context(), Query{Index: "by-city", From: page.Next}, &page); err != nil || !strings.Contains(string(r.sent), `"ExclusiveStartKey":`+cursor+`,`) {
+		t.Fatalf("sent %s, %v", r.sent, err)
+	}
+	r.body = `{"Items":[],"Count":0,"LastEvaluatedKey":{"city":{"S":"x"}}}` // no table could go on from there
+	if err := table.Query(t.Context(), Query{Index: "by-city"}, &page); kind(t, err) != Transient {
 		t.Fatalf("got %v", err)
 	}
 }
