@@ -9,7 +9,10 @@
 // keeps one past its page without [Item.Clone].
 package item
 
-import "bytes"
+import (
+	"bytes"
+	"encoding/json"
+)
 
 // An Item is one item as DynamoDB JSON, `{"pk":{"S":"a"},"n":{"N":"1"}}`.
 type Item []byte
@@ -24,6 +27,29 @@ type Cursor []byte
 
 // A Type is the type of a key attribute: 'S', 'N' or 'B'.
 type Type byte
+
+// NumberOf returns the number of the top-level attribute of that name as it
+// is written, or "" where there is none or it is no number.
+func (it Item) NumberOf(name string) (string, error) {
+	s, err := NewScanner(it)
+	if err != nil {
+		return "", err
+	}
+	number := ""
+	_, err = s.Members(0, func(i int, member []byte) (int, error) {
+		from := s.Space(i)
+		i, err := s.Any(i)
+		if err != nil || string(appendUnescaped(nil, member)) != name {
+			return i, err
+		}
+		var value struct{ N string }
+		if json.Unmarshal(s.b[from:i], &value) == nil {
+			number = value.N
+		}
+		return i, nil
+	})
+	return number, err
+}
 
 // The types that a key attribute can have.
 const (

@@ -23,25 +23,6 @@ func (f Found) Hash(schema Schema) (uint64, error) {
 	return bits.RotateLeft64(h, 31)*0x9e3779b97f4a7c15 + g, err
 }
 
-// Key returns the item's primary key as an object of DynamoDB JSON, in memory
-// of its own.
-func (f Found) Key(schema Schema) []byte {
-	b := make([]byte, 0, len(f.Partition)+len(f.Sort)+len(schema.Partition.Name)+len(schema.Sort.Name)+16)
-	b = appendMember(append(b, '{'), schema.Partition.Name, f.Partition)
-	if schema.HasSort() {
-		b = appendMember(append(b, ','), schema.Sort.Name, f.Sort)
-	}
-	return append(b, '}')
-}
-
-func appendMember(b []byte, name string, value []byte) []byte {
-	quoted, err := json.Marshal(name)
-	if err != nil {
-		panic(err) // a string always marshals
-	}
-	return append(append(append(b, quoted...), ':'), value...)
-}
-
 func hashKeyValue(raw []byte, attr Attr) (uint64, error) {
 	// A compact string or binary without escapes is its own canonical form.
 	if attr.Type != Number && compact(raw, attr.Type) {

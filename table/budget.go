@@ -53,11 +53,50 @@ func (p *Plan) budgets(o CopyOptions) (err error) {
 	if p.ReadUnits, err = o.ReadUnits.of(p.Source, p.Source.ReadCapacity, "read"); err != nil {
 		return err
 	}
-	if p.Deletes {
+	if p.Deletes || p.Mode == Sync {
 		if p.TargetReadUnits, err = o.ReadUnits.of(p.Target, p.Target.ReadCapacity, "read"); err != nil {
 			return err
 		}
 	}
 	p.WriteUnits, err = o.WriteUnits.of(p.Target, p.Target.WriteCapacity, "write")
 	return err
+}
+
+// A Share is a number of items, or a percentage of those that there are.
+type Share struct {
+	Items   int64   `json:"items,omitempty"`
+	Percent float64 `json:"percent,omitempty"`
+}
+
+// ParseShare reads "100" or "5%". The errors are an [*Error] of kind [Usage].
+func ParseShare(text string) (Share, error) {
+	number, percent := strings.CutSuffix(strings.TrimSpace(text), "%")
+	bad := usage("like 100, or 5% of the items", "%q is no number of items", text)
+	if percent {
+		p, err := strconv.ParseFloat(number, 64)
+		if err != nil || !(p >= 0 && p <= 100) {
+			return Share{}, bad
+		}
+		return Share{Percent: p}, nil
+	}
+	n, err := strconv.ParseInt(number, 10, 64)
+	if err != nil || n < 0 {
+		return Share{}, bad
+	}
+	return Share{Items: n}, nil
+}
+
+func (s Share) String() string {
+	if s.Percent != 0 {
+		return fmt.Sprintf("%g%%", s.Percent)
+	}
+	return fmt.Sprint(s.Items)
+}
+
+// of is how many items that is, of so many.
+func (s Share) of(items int64) int64 {
+	if s.Percent != 0 {
+		return int64(float64(items) * s.Percent / 100)
+	}
+	return s.Items
 }

@@ -15,16 +15,18 @@ type Mode string
 
 // The modes of a copy.
 const (
+	Sync    Mode = "sync"    // reads both tables, puts what differs, deletes what the source lacks last
 	Replace Mode = "replace" // backs the target up, deletes everything in it, copies
 	Merge   Mode = "merge"   // puts every source item, deletes nothing
 )
 
-// CopyOptions choose how to copy. The zero value replaces, with a backup. What
+// CopyOptions choose how to copy. The zero value syncs, with a journal. What
 // has a name in JSON is kept in the run's directory, for [Resume].
 type CopyOptions struct {
-	Mode Mode `json:"mode"` // "" means Replace
+	Mode Mode `json:"mode"` // "" means Sync
 
-	NoBackup     bool          `json:"no_backup,omitempty"`     // do without the AWS backup of the target
+	Backup       bool          `json:"backup,omitempty"`        // an AWS backup of the target also before a sync
+	NoBackup     bool          `json:"no_backup,omitempty"`     // do without the AWS backup of the target, or a sync's journal
 	BackupSettle time.Duration `json:"backup_settle,omitempty"` // age a backup must have before the first change; 0 means 60 s
 
 	Segments   int           `json:"segments,omitempty"`   // of the source scan; 0 chooses from the table's size
@@ -33,26 +35,36 @@ type CopyOptions struct {
 	WriteUnits Budget        `json:"write_units,omitzero"` // most write capacity units per second, for each table
 	Eventual   bool          `json:"eventual,omitempty"`   // eventually consistent reads, at half the cost
 	Stall      time.Duration `json:"stall,omitempty"`      // give up after so long without any progress; 0 means 15 minutes
+	Memory     int64         `json:"memory,omitempty"`     // bytes that a sync's join may hold before it spills to disk; 0 means 256 MB
 	Shape      copier.Shape  `json:"-"`                    // changes or drops items on their way; nil copies them as they are
 
 	Protected        Guard  `json:"protected,omitzero"`           // what else is protected, beside the words in names and deletion protection
 	AllowProtected   string `json:"allow_protected,omitempty"`    // "PROFILE/TABLE" of a protected target that may be written to after all
 	AllowEmptySource bool   `json:"allow_empty_source,omitempty"` // believe a source that reads as empty although AWS counts items in it
+	SkipExpired      bool   `json:"skip_expired,omitempty"`       // as if the source did not have items whose TTL has passed
+	MaxDelete        *Share `json:"max_delete,omitempty"`         // a sync deletes nothing if the source lacks more of the target's items; nil means no limit
+	Verify           bool   `json:"verify,omitempty"`             // compare afterwards: a difference is an error of kind Unequal
 
 	RunDir     string `json:"-"`                    // where runs are kept; "" means $XDG_STATE_HOME/dynamo, else ~/.local/state/dynamo
 	Resume     bool   `json:"-"`                    // go on with the latest unfinished run of this very copy, if there is one
 	Unattended bool   `json:"unattended,omitempty"` // for Plan.Unattended, also when the run is resumed
 
 	Confirm func(Plan) error `json:"-"` // called before the first change; an error stops the copy. Nil goes on
+	Found   func(Difference) `json:"-"` // told of each difference that a sync finds, one at a time, before it is written; nil for none
+	Detail  bool             `json:"-"` // tell Found which attributes differ
 	Watch   func(Phase)      `json:"-"` // told of each phase as it begins; nil for none
 }
 
 // A Phase is a part of a run that takes a while. Stats may be read until the run ends.
 type Phase struct {
-	Name  string        // "backup", "truncate", "wait" or "copy"
+	Name  string        // "backup", "truncate", "wait", "copy", "sync" or "compare"
 	Items int64         // how many there will be, as AWS last counted; 0 for unknown
 	Bytes int64         // likewise
 	Stats *copier.Stats // nil for a phase that moves nothing
+
+	// Joined counts what a sync or a comparison reads, and what it finds; nil for other phases.
+	Joined *copier.JoinStats
+	Reads  []*copier.Stats // and what the reading of the two tables costs
 }
 
 const (
@@ -62,7 +74,7 @@ const (
 
 func (o CopyOptions) defaults() CopyOptions {
 	if o.Mode == "" {
-		o.Mode = Replace
+		o.Mode = Sync
 	}
 	if o.BackupSettle == 0 {
 		o.BackupSettle = backupSettle
@@ -75,8 +87,14 @@ func (o CopyOptions) defaults() CopyOptions {
 
 func (o CopyOptions) check() error {
 	switch {
-	case o.Mode != Replace && o.Mode != Merge:
-		return usage("the modes are replace and merge", "unknown mode %q", o.Mode)
+	case o.Mode != Sync && o.Mode != Replace && o.Mode != Merge:
+		return usage("the modes are sync, replace and merge", "unknown mode %q", o.Mode)
+	case o.Backup && o.NoBackup:
+		return usage("", "a backup is asked for, and to be left out")
+	case o.MaxDelete != nil && o.Mode != Sync:
+		return usage("only a sync knows beforehand what it deletes", "a limit of deletes does not go with mode %s", o.Mode)
+	case o.Memory < 0:
+		return usage("", "%d bytes of memory", o.Memory)
 	case o.Segments < 0 || o.Segments > 1_000_000:
 		return usage("DynamoDB takes 1 to 1,000,000", "%d segments", o.Segments)
 	case o.Workers < 0 || o.Workers > 1024:
@@ -85,7 +103,7 @@ func (o CopyOptions) check() error {
 	return nil
 }
 
-// Copy makes the target's items equal to the source's (Replace), or puts the
+// Copy makes the target's items equal to the source's (Sync, Replace), or puts the
 // source's items over them (Merge). It returns when every item is acknowledged, or noted in the dead-letter file
 // because the target refuses it. The Summary is true after an error, too: it says what was done until then.
 //
@@ -127,6 +145,9 @@ type copying struct {
 	removed        copier.Stats // the truncate's counters
 	passed         int64        // what the truncate's passes before this one have deleted
 	moved          copier.Stats // the copy's
+	syncing        *syncing     // nil for another mode
+	shape          copier.Shape // CopyOptions.Shape, and what SkipExpired asks for
+	verified       *bool
 
 	kept
 }
@@ -151,7 +172,39 @@ func (c *copying) run(ctx context.Context) error {
 			return err
 		}
 	}
-	return c.changed(c.move(ctx))
+	work := c.move
+	if c.state.Phase == phaseSync {
+		work = c.sync
+	}
+	if err := c.changed(work(ctx)); err != nil || !c.Verify {
+		return err
+	}
+	return c.verify(ctx)
+}
+
+// verify compares the tables. After a merge the target may have more.
+func (c *copying) verify(ctx context.Context) error {
+	comparison := c.source.Compare(c.target, CompareOptions{
+		Segments: c.plan.Segments, ReadUnits: c.ReadUnits, Eventual: c.Eventual, SkipExpired: c.SkipExpired,
+		Memory: c.Memory, Stall: c.Stall, Shape: c.Shape, Watch: c.Watch,
+	})
+	differences := 0
+	for d, err := range comparison.All(ctx) {
+		if err != nil {
+			return err
+		}
+		if d.Kind != OnlyTarget || c.Mode != Merge {
+			differences++
+		}
+	}
+	c.before.add(comparison.read.Count())
+	c.before.add(comparison.held.Count())
+	same := differences == 0
+	c.verified = &same
+	if !same {
+		return &Error{Unequal, "see: dynamo compare; somebody may have written to one of the tables", fmt.Errorf("%d items differ after the copy", differences)}
+	}
+	return nil
 }
 
 // move copies all items.
@@ -163,7 +216,7 @@ func (c *copying) move(ctx context.Context) error {
 	src := c.source.reader(c.plan.Source, scanOptions{segments: c.plan.Segments, eventual: c.Eventual})
 	options := c.engine()
 	options.ReadUnits = c.plan.ReadUnits
-	options.Shape, options.Schema = c.Shape, c.plan.Target.Schema
+	options.Shape, options.Schema = c.shape, c.plan.Target.Schema
 	options.Stats, options.Reject = &c.moved, c.reject
 	if err := copier.Run(ctx, src, c.target.writer(c.plan.Target), options); err != nil {
 		return err

@@ -22,6 +22,7 @@ const (
 	Failed   Kind = 1 // anything else
 	Usage    Kind = 2 // arguments or configuration
 	Rejected Kind = 3 // finished, but the target refused some items; they are in the dead-letter file
+	Unequal  Kind = 4 // the tables differ
 	Refused  Kind = 5 // a guard said no, and nothing was changed
 	Denied   Kind = 6 // credentials or permission
 	Mismatch Kind = 7 // the table is missing, in no state for this, or of another schema; or a run's directory does not fit

@@ -59,7 +59,7 @@ func (r *reader) Cursor(it item.Item) (item.Cursor, error) {
 	if err != nil {
 		return nil, err
 	}
-	return item.Cursor(found.Key(r.schema)), nil
+	return item.Cursor(found.AppendKey(nil, r.schema)), nil
 }
 
 // writer makes a sink of the table.

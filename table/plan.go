@@ -24,6 +24,7 @@ type Plan struct {
 	TargetBytes int64 `json:"target_bytes"`
 
 	Backup   bool     `json:"backup"`  // of the target, before anything is changed
+	Journal  bool     `json:"journal"` // of each item, before it is overwritten or deleted
 	Deletes  bool     `json:"deletes"` // all items of the target, before the copy
 	Segments int      `json:"segments"`
 	Readers  int      `json:"readers"`
@@ -120,7 +121,10 @@ func (t *Table) PlanCopy(ctx context.Context, target *Table, o CopyOptions) (Pla
 	}
 	p.SourceItems, p.SourceBytes = p.Source.Items, p.Source.Bytes
 	p.TargetItems, p.TargetBytes = p.Target.Items, p.Target.Bytes
-	p.Backup, p.Deletes = !o.NoBackup, o.Mode == Replace
+	p.Backup, p.Deletes, p.Journal = !o.NoBackup, o.Mode == Replace, o.Mode == Sync && !o.NoBackup
+	if o.Mode == Sync {
+		p.Backup = o.Backup
+	}
 	p.Readers, p.Workers = readers(p.Target), o.Workers
 	if p.Workers == 0 {
 		p.Workers = min(256, 64*runtime.GOMAXPROCS(0))
@@ -175,7 +179,9 @@ func warnings(source, target *Table, p Plan) []string {
 	if p.Deletes {
 		events += p.TargetItems
 	}
-	if p.Target.Stream != "" {
+	if p.Target.Stream != "" && p.Mode == Sync {
+		add("the target has a stream (%s): whatever reads it gets an event for each item that differs", p.Target.Stream)
+	} else if p.Target.Stream != "" {
 		add("the target has a stream (%s): whatever reads it gets about %d events", p.Target.Stream, events)
 	}
 	if p.Target.Replicas > 0 {

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,6 +24,7 @@ const (
 	phaseTruncate = "truncate"
 	phaseWait     = "wait"
 	phaseCopy     = "copy"
+	phaseSync     = "sync"
 	phaseDone     = "done"
 )
 
@@ -73,6 +75,9 @@ func (c *copying) prepare(ctx context.Context, name string) (err error) {
 		return err
 	}
 	if c.plan, err = c.source.PlanCopy(ctx, c.target, c.CopyOptions); err != nil {
+		return err
+	}
+	if c.shape, err = c.source.shape(ctx, c.Shape, c.SkipExpired); err != nil {
 		return err
 	}
 	if c.lock, err = c.store.Lock(c.target.place(c.plan.Target)); err != nil {
@@ -137,8 +142,11 @@ func (c *copying) begin() error {
 }
 
 func (c *copying) afterBackup() string {
-	if c.plan.Deletes {
+	switch {
+	case c.plan.Deletes:
 		return phaseTruncate
+	case c.Mode == Sync:
+		return phaseSync
 	}
 	return phaseCopy
 }
@@ -201,7 +209,10 @@ func (c *copying) load(name string) error {
 		c.killed = c.began // its last requests may still be applied
 	}
 	state.Ended = nil
-	c.start, c.before.Read, c.before.Written, c.before.Skipped, c.before.Rejected = c.before, 0, 0, 0, 0
+	c.start, c.before.Read, c.before.Skipped, c.before.Rejected = c.before, 0, 0, 0
+	if state.Phase != phaseSync { // which reads again, and finds equal what was written
+		c.before.Written = 0
+	}
 	c.plan.Resumes, c.plan.Segments = name, state.Segments
 	c.plan.Backup = c.plan.Backup && state.Phase == phaseBackup
 	c.plan.Deletes = c.plan.Deletes && state.Phase != phaseCopy
@@ -244,7 +255,7 @@ func (c *copying) fits(dir *runs.Run, s *runs.State) error {
 		return fmt.Errorf("it is a %s of mode %q", s.Command, s.Mode)
 	case s.Done():
 		return errors.New("it is finished")
-	case s.Phase != phaseBackup && s.Phase != phaseTruncate && s.Phase != phaseCopy:
+	case !slices.Contains([]string{phaseBackup, phaseTruncate, phaseCopy, phaseSync}, s.Phase):
 		return fmt.Errorf("its phase %q is not known", s.Phase)
 	case s.Segments < 1, len(s.Position) != 0 && len(s.Position) != s.Segments:
 		return fmt.Errorf("it has %d positions for %d segments", len(s.Position), s.Segments)
@@ -297,9 +308,11 @@ func (c *copying) save(at copier.Checkpoint) error {
 		return err
 	}
 	t := c.tally()
-	if c.state.Phase == phaseTruncate {
+	switch c.state.Phase {
+	case phaseSync:
+	case phaseTruncate:
 		t.Deleted = c.before.Deleted + c.passed + at.Deleted
-	} else {
+	default:
 		t.Read = at.Written + at.Skipped + at.Rejected
 		t.Written, t.Skipped, t.Rejected = at.Written, at.Skipped, at.Rejected
 	}

@@ -31,17 +31,22 @@ type Summary struct {
 	WriteUnits  float64 `json:"write_units"`
 	Bytes       int64   `json:"bytes"` // of item JSON written
 	Seconds     float64 `json:"seconds"`
-	Backup      string  `json:"backup,omitempty"`       // ARN
+	Backup      string  `json:"backup,omitempty"`  // ARN
+	Journal     string  `json:"journal,omitempty"` // the directory that has the old images
+	JournalSize int64   `json:"journal_bytes,omitempty"`
 	DeadLetters string  `json:"dead_letters,omitempty"` // the file that has the rejected items
+	Extras      int64   `json:"extras,omitempty"`       // items that only the target has and that were not deleted, because something was in doubt
+	Verified    *bool   `json:"verified,omitempty"`     // whether the tables were equal afterwards, where that was asked for
 }
 
 // A tally is what a run has counted, over all its attempts.
 type tally struct {
-	Read     int64 `json:"read"`
-	Written  int64 `json:"written"`
-	Deleted  int64 `json:"deleted"`
-	Skipped  int64 `json:"skipped"`
-	Rejected int64 `json:"rejected"`
+	Read      int64 `json:"read"`
+	Written   int64 `json:"written"`
+	Deleted   int64 `json:"deleted"`
+	Skipped   int64 `json:"skipped"`
+	Rejected  int64 `json:"rejected"`
+	Unchanged int64 `json:"unchanged"`
 
 	Throttled  int64            `json:"throttled"`
 	Retried    int64            `json:"retried"`
@@ -76,7 +81,16 @@ func (c *copying) tally() tally {
 	t.add(removed)
 	t.Deleted += removed.Deleted
 	t.Late = c.late()
-	t.Read, t.Written, t.Skipped, t.Rejected = moved.Read, moved.Written, moved.Skipped, moved.Rejected
+	t.Read, t.Skipped, t.Rejected = moved.Read, moved.Skipped, moved.Rejected
+	t.Written += moved.Written
+	if s := c.syncing; s != nil {
+		t.add(s.scanned.Count())
+		t.add(s.held.Count())
+		n := s.joined.Count()
+		t.Skipped = n.Skipped
+		t.Unchanged = max(0, n.Equal-c.before.Written) // what an earlier attempt wrote is equal now
+		t.Read = t.Written + t.Unchanged + t.Skipped + t.Rejected
+	}
 	return t
 }
 
@@ -84,11 +98,20 @@ func (c *copying) summary() Summary {
 	t := c.tally()
 	s := Summary{
 		Command: "copy", Mode: c.Mode, Source: c.plan.Source, Target: c.plan.Target,
-		Read: t.Read, Written: t.Written, Deleted: t.Deleted, Skipped: t.Skipped, Rejected: t.Rejected,
+		Read: t.Read, Written: t.Written, Unchanged: t.Unchanged, Deleted: t.Deleted, Skipped: t.Skipped, Rejected: t.Rejected,
 		Throttled: t.Throttled, Retried: t.Retried, Reasons: t.Reasons,
 		ReadUnits: t.ReadUnits, WriteUnits: t.WriteUnits, Bytes: t.Bytes,
 		Seconds: c.spent().Seconds(),
 	}
+	if c.syncing != nil {
+		s.Extras = c.syncing.keptBack
+	}
+	if c.syncing != nil && c.syncing.journal != nil {
+		if size := c.syncing.journal.Size(); size.Bytes > 0 {
+			s.Journal, s.JournalSize = c.journalDir(), size.Bytes
+		}
+	}
+	s.Verified = c.verified
 	if c.letters != nil {
 		s.DeadLetters = c.letters.Path()
 	}

@@ -38,7 +38,7 @@ func newApp(s streams) *cli.App {
 		UsageText:       examples,
 		HideHelpCommand: true,
 		Reader:          s.in, Writer: s.out, ErrWriter: s.err,
-		Commands:                  []*cli.Command{copyCommand(s), resumeCommand(s), runsCommand(s), completionCommand(s)},
+		Commands:                  []*cli.Command{copyCommand(s), compareCommand(s), resumeCommand(s), runsCommand(s), completionCommand(s)},
 		OnUsageError:              usageError,
 		ExitErrHandler:            func(*cli.Context, error) {},
 		DisableSliceFlagSeparator: true,
@@ -56,6 +56,7 @@ func newApp(s streams) *cli.App {
 const examples = `dynamo copy --table orders --source prod --target dev
 dynamo copy --table orders --source prod --target dev --mode merge --dry-run
 dynamo copy --source prod --target dev             # the tables of dynamo.yaml
+dynamo compare --table orders --source prod --target dev
 dynamo resume                                      # goes on with the latest unfinished run`
 
 // usageError makes every complaint of the flag library one of ours.

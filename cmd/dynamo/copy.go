@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -41,39 +42,42 @@ func (e *end) open(ctx context.Context, name string) (*table.Table, error) {
 	return t, err
 }
 
+// attach gives the end what it says things to, and whom it asks for codes.
+func (e *end) attach(ctx context.Context, log *slog.Logger, s streams) {
+	e.access.Log = log
+	e.access.MFA = func(serial string) (string, error) { return askCode(ctx, e.profile, serial, s) }
+}
+
 func copyCommand(s streams) *cli.Command {
 	return &cli.Command{
 		Name: "copy", Usage: "copy tables from one account to another",
 		UsageText: `dynamo copy --table orders --source prod --target dev
+dynamo copy --table orders --source prod --target dev --max-delete 5% --yes
 dynamo copy --table orders --source prod --target dev --mode merge --no-backup --yes
 dynamo copy --table orders --source prod --target dev --dry-run
 dynamo copy --source prod --target dev             # the tables of dynamo.yaml, or of DYNAMO_TABLE`,
-		Description: `Makes the target's items equal to the source's (--mode replace, the default: backs the
-target up, waits until the backup can be relied on, deletes all items of the target, copies), or
-puts every source item over what is there (--mode merge). Shows what it is about to do, and asks.
+		Description: `Makes the target's items equal to the source's. --mode sync, the default, reads both tables, writes
+only what differs, and deletes what the source lacks, last of all; old images are kept in the run's journal.
+--mode replace backs the target up, waits until the backup can be relied on, deletes all items of the
+target and copies. --mode merge puts every source item over what is there. Shows what it is about to do, and asks.
 
 A copy that was interrupted, or died, goes on with: dynamo resume. An item that the target refuses
 is kept in the run's dead-letter file, and all others are copied.
 
-Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 done but for rejected items, 5 refused by a
-guard and nothing changed, 6 credentials or permission, 7 table missing or of another schema, or a run that
-does not fit, 8 another run has the target, 130 interrupted, 143 terminated.`,
+Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 done but for rejected items, 4 --verify found
+differences, 5 refused by a guard and nothing changed (--max-delete: nothing deleted), 6 credentials or
+permission, 7 table missing or of another schema, or a run that does not fit, 8 another run has the
+target, 130 interrupted, 143 terminated.`,
 		Flags: append([]cli.Flag{
 			&cli.StringSliceFlag{Name: "table", Aliases: []string{"t"}, Usage: "copy `NAME`; repeatable, and a glob like 'orders-*'"},
 			&cli.StringFlag{Name: "source", Aliases: []string{"src"}, Usage: "`PROFILE` to read from"},
 			&cli.StringFlag{Name: "target", Aliases: []string{"tgt"}, Usage: "`PROFILE` to write to"},
 			&cli.StringFlag{Name: "target-table", Usage: "`NAME` of the table in the target, where it is another"},
-			&cli.StringFlag{Name: "mode", Value: string(table.Replace), Usage: "`MODE`: replace or merge"},
-			&cli.BoolFlag{Name: "no-backup", Usage: "do without the AWS backup of the target: nothing to go back to", DisableDefaultText: true},
+			&cli.StringFlag{Name: "mode", Value: string(table.Sync), Usage: "`MODE`: sync, replace or merge"},
 			&cli.DurationFlag{Name: "backup-settle", Value: time.Minute, Usage: "`AGE` that the backup must have before the first change"},
-			&cli.IntFlag{Name: "segments", Usage: "`N` segments to scan the source in", DefaultText: "from its size"},
-			&cli.IntFlag{Name: "workers", Usage: "most batches in flight, `N`", DefaultText: "64 a core, at most 256"},
-			&cli.StringFlag{Name: "read-units", Usage: "most read capacity units per second, `N` or P% of the table's own, for each table"},
-			&cli.StringFlag{Name: "write-units", Usage: "most write capacity units per second, `N` or P% of the table's own"},
-			&cli.BoolFlag{Name: "eventual", Usage: "eventually consistent reads: half the read cost", DisableDefaultText: true},
-			&cli.BoolFlag{Name: "allow-empty-source", Usage: "believe a source that reads as empty although AWS counts items in it", DisableDefaultText: true},
+			&cli.BoolFlag{Name: "verify", Usage: "compare afterwards; exit 4 on a difference", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "resume", Usage: "go on with the latest unfinished run of this very copy; begin one where there is none", DisableDefaultText: true},
-		}, slices.Concat(commonFlags(), everyFlags())...),
+		}, slices.Concat(compareFlags(), repairFlags(), commonFlags(), everyFlags())...),
 		OnUsageError: usageError,
 		Action: func(c *cli.Context) error {
 			o, err := copyFlags(c)
@@ -82,6 +86,29 @@ does not fit, 8 another run has the target, 130 interrupted, 143 terminated.`,
 			}
 			return runCopy(c.Context, o, s)
 		},
+	}
+}
+
+// compareFlags say how two tables are read.
+func compareFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.BoolFlag{Name: "skip-expired", Usage: "as if the source did not have items whose TTL has passed", DisableDefaultText: true},
+		&cli.StringFlag{Name: "memory", Usage: "what a join may hold before it spills to disk, `SIZE`", DefaultText: "256MB"},
+		&cli.IntFlag{Name: "segments", Usage: "`N` segments to scan the source in", DefaultText: "from its size"},
+		&cli.StringFlag{Name: "read-units", Usage: "most read capacity units per second, `N` or P% of the table's own, for each table"},
+		&cli.BoolFlag{Name: "eventual", Usage: "eventually consistent reads: half the read cost", DisableDefaultText: true},
+	}
+}
+
+// repairFlags say how a table is written to.
+func repairFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.BoolFlag{Name: "backup", Usage: "make an AWS backup of the target also before a sync", DisableDefaultText: true},
+		&cli.BoolFlag{Name: "no-backup", Usage: "do without the AWS backup, or a sync's journal: nothing to go back to", DisableDefaultText: true},
+		&cli.StringFlag{Name: "max-delete", Usage: "a sync that would delete more than `N` or P% of the target's items deletes nothing"},
+		&cli.StringFlag{Name: "write-units", Usage: "most write capacity units per second, `N` or P% of the table's own"},
+		&cli.IntFlag{Name: "workers", Usage: "most batches in flight, `N`", DefaultText: "64 a core, at most 256"},
+		&cli.BoolFlag{Name: "allow-empty-source", Usage: "believe a source that reads as empty although AWS counts items in it", DisableDefaultText: true},
 	}
 }
 
@@ -130,19 +157,28 @@ func copyFlags(c *cli.Context) (copyOptions, error) {
 		Segments: c.Int("segments"), Workers: c.Int("workers"), Eventual: c.Bool("eventual"), Stall: c.Duration("max-retry-time"),
 		AllowProtected: c.String("allow-protected"), AllowEmptySource: c.Bool("allow-empty-source"),
 		RunDir: c.String("run-dir"), Resume: c.Bool("resume"), Unattended: o.yes,
+		Backup: c.Bool("backup"), SkipExpired: c.Bool("skip-expired"), Verify: c.Bool("verify"),
 	}
-	for name, budget := range map[string]*table.Budget{"read-units": &o.copy.ReadUnits, "write-units": &o.copy.WriteUnits} {
-		if !c.IsSet(name) {
-			continue
+	if c.IsSet("max-delete") {
+		share, err := table.ParseShare(c.String("max-delete"))
+		if err != nil {
+			return o, badUsage(hintOf(err), "--max-delete: %w", err)
 		}
-		var err error
-		if *budget, err = table.ParseBudget(c.String(name)); err != nil {
-			return o, badUsage(hintOf(err), "--%s: %w", name, err)
-		}
+		o.copy.MaxDelete = &share
+	}
+	var err error
+	if o.copy.Memory, err = memoryFlag(c); err != nil {
+		return o, err
+	}
+	if o.copy.ReadUnits, err = budgetFlag(c, "read-units"); err != nil {
+		return o, err
+	}
+	if o.copy.WriteUnits, err = budgetFlag(c, "write-units"); err != nil {
+		return o, err
 	}
 	for _, name := range []string{"source", "target"} {
 		if c.String(name) == "" {
-			return o, badUsage("see: dynamo copy --help", "--%s PROFILE is missing", name)
+			return o, badUsage("see: dynamo "+c.Command.Name+" --help", "--%s PROFILE is missing", name)
 		}
 	}
 	for _, name := range []string{"max-retry-time", "backup-settle"} {
@@ -159,6 +195,41 @@ func copyFlags(c *cli.Context) (copyOptions, error) {
 		o.copy.BackupSettle = time.Nanosecond // as good as no wait; zero means the default
 	}
 	return o, nil
+}
+
+// budgetFlag reads N or P%.
+func budgetFlag(c *cli.Context, name string) (table.Budget, error) {
+	if !c.IsSet(name) {
+		return table.Budget{}, nil
+	}
+	b, err := table.ParseBudget(c.String(name))
+	if err != nil {
+		return b, badUsage(hintOf(err), "--%s: %w", name, err)
+	}
+	return b, nil
+}
+
+// memoryFlag reads --memory, like 512MB: 1 MB is a million bytes.
+func memoryFlag(c *cli.Context) (int64, error) {
+	if !c.IsSet("memory") {
+		return 0, nil
+	}
+	text := strings.ToUpper(strings.TrimSpace(c.String("memory")))
+	unit := int64(1)
+	for _, u := range []struct {
+		name string
+		size int64
+	}{{"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"B", 1}} {
+		if number, ok := strings.CutSuffix(text, u.name); ok {
+			text, unit = strings.TrimSpace(number), u.size
+			break
+		}
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 1 || n > 1e15/unit || n*unit < 1e6 {
+		return 0, badUsage("like 512MB, at least 1MB", "--memory: %q is no size", c.String("memory"))
+	}
+	return n * unit, nil
 }
 
 func displayFlags(c *cli.Context) display {
@@ -189,10 +260,8 @@ func runCopy(ctx context.Context, o copyOptions, s streams) error {
 	}
 	o.copy.Protected = table.Guard(conf.Protected)
 	log := o.display.logger(s)
-	for _, e := range []*end{o.source, o.target} {
-		e.access.Log = log
-		e.access.MFA = func(serial string) (string, error) { return askCode(ctx, e.profile, serial, s) }
-	}
+	o.source.attach(ctx, log, s)
+	o.target.attach(ctx, log, s)
 	names, err := chooseTables(ctx, o, conf, s)
 	if err != nil {
 		return interrupted(ctx, err)
@@ -260,7 +329,7 @@ func left(m table.Summary, runDir string, err error) error {
 	if errors.As(err, &known) {
 		e.Kind = known.Kind
 	}
-	if e.Kind == table.Rejected || e.Kind == table.Refused {
+	if e.Kind == table.Rejected || e.Kind == table.Refused || e.Kind == table.Unequal {
 		return err
 	}
 	hint := "to go on: dynamo resume " + m.Run

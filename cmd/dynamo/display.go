@@ -153,14 +153,26 @@ func rows(m *table.Summary) [][2]string {
 			list = append(list, [2]string{name, count(n)})
 		}
 	}
-	add("deleted before", m.Deleted)
+	if m.Mode == table.Sync {
+		list = append(list, [2]string{"unchanged", count(m.Unchanged)})
+		add("deleted", m.Deleted)
+		add("not deleted", m.Extras)
+	} else {
+		add("deleted before", m.Deleted)
+	}
 	add("skipped", m.Skipped)
 	add("rejected", m.Rejected)
 	add("throttled", m.Throttled)
 	add("retried", m.Retried)
 	list = append(list,
 		[2]string{"units", fmt.Sprintf("%s read, %s written", count(int64(m.ReadUnits)), count(int64(m.WriteUnits)))},
-		[2]string{"time", fmt.Sprintf("%.1f s, %s items/s, %s", m.Seconds, count(int64(float64(m.Written)/max(m.Seconds, 1e-9))), size(m.Bytes))})
+		[2]string{"time", fmt.Sprintf("%.1f s, %s items/s, %s", m.Seconds, count(int64(float64(m.Written+m.Unchanged)/max(m.Seconds, 1e-9))), size(m.Bytes))})
+	if m.Verified != nil && *m.Verified {
+		list = append(list, [2]string{"verified", "the tables are equal"})
+	}
+	if m.Journal != "" {
+		list = append(list, [2]string{"journal", m.Journal + ", " + size(m.JournalSize)})
+	}
 	for _, reason := range slices.Sorted(maps.Keys(m.Reasons)) {
 		list = append(list, [2]string{"throttled by", reason + ", " + count(m.Reasons[reason])})
 	}
@@ -234,6 +246,8 @@ func describePlan(w io.Writer, p table.Plan) {
 	switch {
 	case p.Resumes != "" && p.Mode == table.Replace && !p.Deletes:
 		say(tab, "mode\treplace: the target was emptied, the rest of the source's items are put\n")
+	case p.Mode == table.Sync:
+		say(tab, "mode\tsync: what differs is put, what the source lacks is deleted from the target, last of all\n")
 	case p.Deletes:
 		say(tab, "mode\treplace: ALL items of the target are deleted, then the source's are put\n")
 	default:
@@ -247,8 +261,11 @@ func describePlan(w io.Writer, p table.Plan) {
 			say(tab, "budget\tat most %g %s per second\n", budget.units, budget.what)
 		}
 	}
+	if p.Journal {
+		say(tab, "undo\tthe old image of each item is kept in the run's journal\n")
+	}
 	switch {
-	case p.Resumes != "" && !p.Backup:
+	case !p.Backup && (p.Resumes != "" || p.Journal):
 	case p.Backup:
 		say(tab, "undo\tan AWS backup of the target is made first, and waited for\n")
 	default:

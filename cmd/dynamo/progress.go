@@ -60,7 +60,7 @@ func (p *progress) stop() {
 
 func (p *progress) showBar(ph table.Phase, quit chan struct{}) {
 	most := ph.Items
-	if most == 0 || ph.Stats == nil {
+	if most == 0 || ph.Stats == nil && ph.Joined == nil {
 		most = -1 // unknown: a spinner
 	}
 	bar := progressbar.NewOptions64(most,
@@ -101,7 +101,7 @@ func (p *progress) showLines(ph table.Phase, quit chan struct{}) {
 			r := rateOf(ph, began)
 			if p.display.json {
 				p.log.Info("progress", "phase", ph.Name, "items", r.done, "of", ph.Items, "bytes", r.bytes, "items_per_second", int64(r.items),
-					"read_units_per_second", int64(r.readUnits), "write_units_per_second", int64(r.writeUnits), "throttled", r.throttled, "rejected", r.rejected)
+					"read_units_per_second", int64(r.readUnits), "write_units_per_second", int64(r.writeUnits), "throttled", r.throttled, "rejected", r.rejected, "differing", r.differ, "changed", r.changed)
 				continue
 			}
 			say(p.s.err, "%s\n", r.line(ph))
@@ -115,6 +115,7 @@ func (p *progress) showLines(ph table.Phase, quit chan struct{}) {
 type rate struct {
 	done, bytes                  int64
 	throttled, rejected          int64
+	differ, changed              int64 // found by a join, and written of that
 	items, readUnits, writeUnits float64
 	elapsed                      time.Duration
 }
@@ -124,7 +125,16 @@ func rateOf(ph table.Phase, began time.Time) rate {
 	if ph.Stats != nil {
 		c = ph.Stats.Count()
 	}
+	for _, reads := range ph.Reads {
+		n := reads.Count()
+		c.ReadUnits += n.ReadUnits
+		c.Throttled += n.Throttled
+	}
 	r := rate{done: c.Written + c.Deleted, bytes: c.Bytes, throttled: c.Throttled, rejected: c.Rejected, elapsed: time.Since(began)}
+	if ph.Joined != nil { // what is read says how far it is
+		n := ph.Joined.Count()
+		r.done, r.differ, r.changed = n.Source, n.Differs+n.OnlySource+n.OnlyTarget, r.done
+	}
 	seconds := max(r.elapsed.Seconds(), 1e-3)
 	r.items, r.readUnits, r.writeUnits = float64(r.done)/seconds, c.ReadUnits/seconds, c.WriteUnits/seconds
 	return r
@@ -136,6 +146,9 @@ func (r rate) bar(name string) string {
 		return name
 	}
 	text := fmt.Sprintf("%s %s, units/s %s read %s write, throttled %s", name, size(r.bytes), count(int64(r.readUnits)), count(int64(r.writeUnits)), count(r.throttled))
+	if r.differ > 0 {
+		text += fmt.Sprintf(", differing %s, changed %s", count(r.differ), count(r.changed))
+	}
 	if r.rejected > 0 {
 		text += ", rejected " + count(r.rejected)
 	}
@@ -143,7 +156,7 @@ func (r rate) bar(name string) string {
 }
 
 func (r rate) line(ph table.Phase) string {
-	if ph.Stats == nil {
+	if ph.Stats == nil && ph.Joined == nil {
 		return fmt.Sprintf("%s: %s so far", ph.Name, r.elapsed.Round(time.Second))
 	}
 	text := fmt.Sprintf("%s: %s", ph.Name, count(r.done))
@@ -152,6 +165,9 @@ func (r rate) line(ph table.Phase) string {
 	}
 	text += fmt.Sprintf(" items, %s, %s items/s, %s read and %s write units/s, throttled %s",
 		size(r.bytes), count(int64(r.items)), count(int64(r.readUnits)), count(int64(r.writeUnits)), count(r.throttled))
+	if r.differ > 0 {
+		text += fmt.Sprintf(", differing %s, changed %s", count(r.differ), count(r.changed))
+	}
 	if r.rejected > 0 {
 		text += ", rejected " + count(r.rejected)
 	}

@@ -61,8 +61,7 @@ func TestResumeAfterTwoSignals(t *testing.T) {
 	dir := t.TempDir()
 	c := newCommand(t, "copy", "--table", name, "--source", "prod", "--target", "dev", "--no-backup", "--mode", "merge", "--workers", "2", "--run-dir", dir, "--yes")
 	reached := make(chan struct{})
-	inject(t, ddbtest.Fault{Kind: ddbtest.Observe, Op: "BatchWriteItem", Table: name, Skip: 12, Count: 1, Do: func() { close(reached) }})
-	hang := ddbtest.Fault{Kind: ddbtest.Hang, Op: "BatchWriteItem", Table: name, Skip: 13, After: true}
+	hang := ddbtest.Fault{Kind: ddbtest.Hang, Op: "BatchWriteItem", Table: name, Skip: 12, Count: 1, After: true, Do: func() { close(reached) }}
 	id := world.Account("dev").Proxy.Inject(hang)
 	slow(t, name, 50*time.Millisecond)
 	c.pipe()

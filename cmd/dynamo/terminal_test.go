@@ -37,7 +37,7 @@ func TestQuestion(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			name := newTables(t, 20, 10)
-			c := onTerminal(t, "copy", "--table", name, "--source", "prod", "--target", "dev", "--no-backup")
+			c := onTerminal(t, "copy", "--table", name, "--source", "prod", "--target", "dev", "--no-backup", "--mode", "replace")
 			c.expect("Go on? [y/N] ")
 			c.expect("account 111111111111, eu-west-1, profile prod")
 			c.expect("account 222222222222, eu-west-1, profile dev")
@@ -58,7 +58,7 @@ func TestQuestion(t *testing.T) {
 func TestNoQuestionWithoutBothEnds(t *testing.T) {
 	t.Parallel()
 	name := newTables(t, 5, 5)
-	c := newCommand(t, "copy", "--table", name, "--source", "prod", "--target", "dev", "--no-backup")
+	c := newCommand(t, "copy", "--table", name, "--source", "prod", "--target", "dev", "--no-backup", "--mode", "replace")
 	c.cmd.Stdin = strings.NewReader("y\ny\n")
 	c.open(false)
 	if code := c.wait(); code != 5 {
@@ -104,7 +104,7 @@ func TestProgressBar(t *testing.T) {
 	t.Parallel()
 	name := newTables(t, 120, 0)
 	slow(t, name, 300*time.Millisecond)
-	c := onTerminal(t, "copy", "--table", name, "--source", "prod", "--target", "dev", "--no-backup", "--yes", "--workers", "1")
+	c := onTerminal(t, "copy", "--table", name, "--source", "prod", "--target", "dev", "--no-backup", "--yes", "--workers", "1", "--mode", "replace")
 	c.expect("units/s")
 	c.expect("/120, ")
 	c.expect("throttled 0")
@@ -118,7 +118,7 @@ func TestNoProgress(t *testing.T) {
 	t.Parallel()
 	name := newTables(t, 120, 0)
 	slow(t, name, 300*time.Millisecond)
-	c := onTerminal(t, "copy", "--table", name, "--source", "prod", "--target", "dev", "--no-backup", "--yes", "--workers", "1", "--no-progress")
+	c := onTerminal(t, "copy", "--table", name, "--source", "prod", "--target", "dev", "--no-backup", "--yes", "--workers", "1", "--no-progress", "--mode", "replace")
 	if code := c.wait(); code != 0 {
 		t.Errorf("exit code %d, want 0", code)
 	}
@@ -191,7 +191,7 @@ func TestSignals(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			name := newTables(t, 1000, 3)
-			c := newCommand(t, "copy", "--table", name, "--source", "prod", "--target", "dev", "--no-backup", "--yes", "--workers", "1")
+			c := newCommand(t, "copy", "--table", name, "--source", "prod", "--target", "dev", "--no-backup", "--yes", "--workers", "1", "--mode", "replace")
 			// The eighth batch tells when to strike; the copy is in its middle then.
 			reached := make(chan struct{})
 			var once sync.Once
@@ -230,7 +230,7 @@ func TestSecondSignal(t *testing.T) {
 	t.Parallel()
 	name := newTables(t, 5, 0)
 	slow(t, name, 8*time.Second)
-	c := onTerminal(t, "copy", "--table", name, "--source", "prod", "--target", "dev", "--no-backup", "--yes", "--workers", "1")
+	c := onTerminal(t, "copy", "--table", name, "--source", "prod", "--target", "dev", "--no-backup", "--yes", "--workers", "1", "--mode", "replace")
 	c.expect("copy ")
 	began := time.Now()
 	c.send("\x03")
@@ -252,7 +252,7 @@ func TestSignalBetweenTables(t *testing.T) {
 	var once sync.Once
 	inject(t, ddbtest.Fault{Kind: ddbtest.Observe, Op: "BatchWriteItem", Table: first, Count: 1, Do: func() { once.Do(func() { close(reached) }) }})
 	slow(t, first, 500*time.Millisecond)
-	c := newCommand(t, "copy", "--table", first, "--table", second, "--source", "prod", "--target", "dev", "--no-backup", "--yes", "--json", "--workers", "1")
+	c := newCommand(t, "copy", "--table", first, "--table", second, "--source", "prod", "--target", "dev", "--no-backup", "--yes", "--json", "--workers", "1", "--mode", "replace")
 	c.pipe()
 	<-reached
 	if err := c.cmd.Process.Signal(syscall.SIGTERM); err != nil {

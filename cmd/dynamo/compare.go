@@ -1,0 +1,321 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"syscall"
+	"unicode"
+	"unicode/utf16"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/dynamo-cmdline/dynamo/table"
+)
+
+// compareOptions are the flags of compare. Those of copy are for --repair.
+type compareOptions struct {
+	copyOptions
+	detail, repair bool
+	compare        table.CompareOptions
+}
+
+func compareCommand(s streams) *cli.Command {
+	return &cli.Command{
+		Name: "compare", Usage: "say in which items two tables differ",
+		UsageText: `dynamo compare --table orders --source prod --target dev
+dynamo compare --table orders --source prod --target dev --detail
+dynamo compare --table orders --source prod --target dev --json
+dynamo compare --table orders --source prod --target dev --repair`,
+		Description: `Reads both tables and prints a line for each item in which they differ: + and its key where only the
+source has it, - where only the target has it, ~ where it differs by value. Key values are separated by a
+blank; binary is in base64, and what holds blanks or control characters in JSON quotes. --detail adds, behind
+a tab, the attributes that differ. --repair then writes what differs, as dynamo copy does.
+
+Exit codes: 0 equal, or repaired; 1 failed, 2 usage or configuration, 3 repaired but for rejected items,
+4 they differ, 5 refused by a guard, 6 credentials or permission, 7 table missing or of another schema,
+8 another run has the target, 130 interrupted, 143 terminated.`,
+		Flags: slices.Concat([]cli.Flag{
+			&cli.StringSliceFlag{Name: "table", Aliases: []string{"t"}, Usage: "compare `NAME`; repeatable, and a glob like 'orders-*'"},
+			&cli.StringFlag{Name: "source", Aliases: []string{"src"}, Usage: "`PROFILE` of one side"},
+			&cli.StringFlag{Name: "target", Aliases: []string{"tgt"}, Usage: "`PROFILE` of the other side"},
+			&cli.StringFlag{Name: "target-table", Usage: "`NAME` of the table in the target, where it is another"},
+			&cli.BoolFlag{Name: "detail", Usage: "say which attributes differ", DisableDefaultText: true},
+			&cli.BoolFlag{Name: "repair", Usage: "then make the target equal: asks, and keeps a journal", DisableDefaultText: true},
+		}, compareFlags(), repairFlags(), commonFlags(), everyFlags()),
+		OnUsageError: usageError,
+		Action: func(c *cli.Context) error {
+			o, err := compareFlagsOf(c)
+			if err != nil {
+				return err
+			}
+			return runCompare(c.Context, o, s)
+		},
+	}
+}
+
+// repairOnly are the flags that mean nothing where nothing is written.
+var repairOnly = []string{"yes", "allow-protected", "dry-run", "run-dir", "write-units", "workers", "max-delete", "backup", "no-backup", "allow-empty-source"}
+
+func compareFlagsOf(c *cli.Context) (compareOptions, error) {
+	base, err := copyFlags(c)
+	o := compareOptions{copyOptions: base, detail: c.Bool("detail"), repair: c.Bool("repair")}
+	if err != nil {
+		return o, err
+	}
+	for _, name := range repairOnly {
+		if c.IsSet(name) && !o.repair {
+			return o, badUsage("add --repair to write", "--%s means nothing where nothing is written", name)
+		}
+	}
+	o.compare = table.CompareOptions{
+		Detail: o.detail, Segments: o.copy.Segments, ReadUnits: o.copy.ReadUnits, Eventual: o.copy.Eventual,
+		SkipExpired: o.copy.SkipExpired, Memory: o.copy.Memory, Stall: o.copy.Stall,
+	}
+	o.copy.Mode, o.copy.Detail = table.Sync, o.detail
+	return o, nil
+}
+
+func runCompare(ctx context.Context, o compareOptions, s streams) error {
+	conf, err := readConfig(o.config)
+	if err != nil {
+		return err
+	}
+	o.copy.Protected = table.Guard(conf.Protected)
+	log := o.display.logger(s)
+	o.source.attach(ctx, log, s)
+	o.target.attach(ctx, log, s)
+	names, err := chooseTables(ctx, o.copyOptions, conf, s)
+	if err != nil {
+		return interrupted(ctx, err)
+	}
+	if o.targetTable != "" && len(names) > 1 {
+		return badUsage("", "--target-table names one table, and %d are to be compared", len(names))
+	}
+	if isTerminal(s.out) {
+		o.display.progress = false // a bar would run into the lines
+	}
+	var worst error
+	for i, name := range names {
+		if len(names) > 1 {
+			if o.display.json {
+				say(s.out, "%s", []string{`{"command":"compare","tables":[`, ","}[min(i, 1)])
+			} else if !o.display.quiet {
+				say(s.err, "%s:\n", visible(name))
+			}
+		}
+		err := interrupted(ctx, compareOne(ctx, o, name, s))
+		if err != nil && len(names) > 1 {
+			report(s, fmt.Errorf("table %s: %w", name, err), nil)
+		}
+		if err != nil && (worst == nil || exitCode(err) > exitCode(worst)) {
+			worst = err
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	if len(names) > 1 && o.display.json {
+		say(s.out, "]}\n")
+	}
+	switch {
+	case worst == nil:
+		return nil
+	case len(names) > 1:
+		return told{worst}
+	case o.display.json:
+		return shown{worst}
+	}
+	return worst
+}
+
+// compareOne compares one table and prints what it finds.
+func compareOne(ctx context.Context, o compareOptions, name string, s streams) error {
+	p := &printer{s: s, json: o.display.json, end: "\n"}
+	p.begin()
+	source, err := o.source.open(ctx, name)
+	if err != nil {
+		return p.close(table.CompareSummary{Command: "compare"}, err)
+	}
+	targetName := name
+	if o.targetTable != "" {
+		targetName = o.targetTable
+	}
+	target, err := o.target.open(ctx, targetName)
+	if err != nil {
+		return p.close(table.CompareSummary{Command: "compare"}, err)
+	}
+	show := newProgress(s, o.display, o.display.logger(s))
+	defer show.stop()
+	if o.repair {
+		return repairOne(ctx, o, source, target, p, show)
+	}
+	o.compare.Watch = show.phase
+	c := source.Compare(target, o.compare)
+	for d, err := range c.All(ctx) {
+		if err != nil {
+			show.stop()
+			return p.close(c.Summary(), err)
+		}
+		if err := p.print(d); err != nil {
+			if errors.Is(err, syscall.EPIPE) { // whoever read it has seen enough
+				return nil
+			}
+			return fmt.Errorf("write the result: %w", err)
+		}
+	}
+	show.stop()
+	sum := c.Summary()
+	if !sum.Same() {
+		err = &table.Error{Kind: table.Unequal, Err: fmt.Errorf("%s: %s only in the source, %s only in the target, %s differ, %s equal",
+			name, count(sum.OnlySource), count(sum.OnlyTarget), count(sum.Differs), count(sum.Equal))}
+	} else if !o.display.quiet && !o.display.json {
+		say(s.err, "%s: %s items, all equal\n", visible(name), count(sum.Equal))
+	}
+	return p.close(sum, err)
+}
+
+// repairOne syncs, and prints the differences as they are found.
+func repairOne(ctx context.Context, o compareOptions, source, target *table.Table, p *printer, show *progress) error {
+	if o.dryRun {
+		plan, err := source.PlanCopy(ctx, target, o.copy)
+		if err == nil {
+			describePlan(p.s.err, plan)
+		}
+		return p.close(plan, err)
+	}
+	o.copy.Confirm = func(plan table.Plan) error { return confirm(ctx, plan, o.yes, o.display, p.s) }
+	o.copy.Watch = show.phase
+	var broken error
+	o.copy.Found = func(d table.Difference) {
+		if err := p.print(d); err != nil && broken == nil {
+			broken = err // the repair goes on
+		}
+	}
+	summary, err := source.Copy(ctx, target, o.copy)
+	show.stop()
+	summary.Command = "compare"
+	err = left(summary, o.copy.RunDir, interrupted(ctx, err))
+	if err == nil && broken != nil && !errors.Is(broken, syscall.EPIPE) {
+		err = fmt.Errorf("write the result: %w", broken)
+	}
+	n := p.counts
+	if !p.json && !o.display.quiet && summary.Run != "" {
+		say(p.s.err, "%s: %s put, %s deleted, %s unchanged; run %s\n", visible(source.Name()), count(summary.Written), count(summary.Deleted), count(summary.Unchanged), summary.Run)
+	}
+	return p.close(struct {
+		table.Summary
+		Equal      int64 `json:"equal"`
+		OnlySource int64 `json:"only_source"`
+		OnlyTarget int64 `json:"only_target"`
+		Differs    int64 `json:"differs"`
+	}{summary, summary.Unchanged, n[table.OnlySource], n[table.OnlyTarget] + summary.Extras, n[table.Differs]}, err)
+}
+
+// A printer writes differences as they come, as lines or as one JSON object.
+type printer struct {
+	s      streams
+	json   bool
+	end    string
+	comma  bool
+	counts map[table.DifferenceKind]int64
+}
+
+func (p *printer) begin() {
+	p.counts = map[table.DifferenceKind]int64{}
+	if p.json {
+		say(p.s.out, `{"differences":[`)
+	}
+}
+
+var signs = map[table.DifferenceKind]string{table.OnlySource: "+", table.OnlyTarget: "-", table.Differs: "~"}
+
+func (p *printer) print(d table.Difference) error {
+	p.counts[d.Kind]++
+	if !p.json {
+		line := signs[d.Kind]
+		for _, v := range d.Values() {
+			line += " " + quotedWhereNeeded(v)
+		}
+		for i, name := range d.Attributes {
+			line += []string{"\t", ","}[min(i, 1)] + quotedWhereNeeded(name)
+		}
+		_, err := fmt.Fprintln(p.s.out, line)
+		return err
+	}
+	raw, err := json.Marshal(struct {
+		Kind       table.DifferenceKind `json:"kind"`
+		Key        json.RawMessage      `json:"key"`
+		Attributes []string             `json:"attributes,omitempty"`
+	}{d.Kind, json.RawMessage(d.Key), d.Attributes})
+	if err != nil {
+		return err
+	}
+	text := escaped(string(raw))
+	if p.comma {
+		text = "," + text
+	}
+	p.comma = true
+	_, err = fmt.Fprint(p.s.out, text)
+	return err
+}
+
+// escaped is JSON in which nothing steers a terminal.
+func escaped(text string) string {
+	var b strings.Builder
+	for _, c := range text {
+		if c > unicode.MaxASCII && visible(string(c)) != string(c) {
+			for _, u := range utf16.Encode([]rune{c}) {
+				fmt.Fprintf(&b, `\u%04x`, u)
+			}
+			continue
+		}
+		b.WriteRune(c)
+	}
+	return b.String()
+}
+
+// close ends the object with the summary's fields, and passes the error on.
+func (p *printer) close(summary any, err error) error {
+	if !p.json {
+		return err
+	}
+	fields, e := json.Marshal(summary)
+	if e != nil {
+		return e
+	}
+	tail := "]," + strings.TrimSuffix(strings.TrimPrefix(string(fields), "{"), "}")
+	if err != nil {
+		failed, e := json.Marshal(failureOf(err))
+		if e != nil {
+			return e
+		}
+		tail += `,"error":` + string(failed)
+	}
+	if _, e := fmt.Fprint(p.s.out, tail+"}"+p.end); e != nil && err == nil {
+		return fmt.Errorf("write the result: %w", e)
+	}
+	return err
+}
+
+// quotedWhereNeeded puts a text in JSON quotes if it could be taken for more,
+// or less, than one word.
+func quotedWhereNeeded(text string) string {
+	plain := text != "" && text[0] != '"'
+	for _, c := range text {
+		if unicode.IsSpace(c) || c == ',' || visible(string(c)) != string(c) {
+			plain = false
+		}
+	}
+	if plain {
+		return text
+	}
+	quoted, err := json.Marshal(text)
+	if err != nil {
+		return text
+	}
+	return escaped(string(quoted))
+}

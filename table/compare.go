@@ -1,0 +1,261 @@
+package table
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/dynamo-cmdline/dynamo/copier"
+	"github.com/dynamo-cmdline/dynamo/item"
+)
+
+// CompareOptions choose how to compare. The zero value works.
+type CompareOptions struct {
+	Detail bool // say which attributes differ
+
+	Segments    int           // of both scans; 0 chooses from the source's size
+	ReadUnits   Budget        // most read capacity units per second, for each table
+	Eventual    bool          // eventually consistent scans, at half the cost; what looks different is read again consistently
+	SkipExpired bool          // as if the source did not have items whose TTL has passed
+	Memory      int64         // what the join may hold before it spills to disk, in bytes; 0 means 256 MB
+	Stall       time.Duration // give up after so long without any progress; 0 means 15 minutes
+	Shape       copier.Shape  // changes or drops source items before they are compared
+
+	Watch func(Phase) // told when reading begins; nil for none
+}
+
+// A DifferenceKind says how two tables differ at one key.
+type DifferenceKind string
+
+// The kinds of difference.
+const (
+	OnlySource DifferenceKind = "only_source" // the target lacks the item
+	OnlyTarget DifferenceKind = "only_target" // the source lacks the item
+	Differs    DifferenceKind = "differs"     // both have it, with different values
+)
+
+// A Difference is one key at which two tables differ.
+type Difference struct {
+	Kind       DifferenceKind
+	Key        item.Item // the primary key, as DynamoDB JSON
+	Attributes []string  // the top-level attributes that differ, sorted; with CompareOptions.Detail only
+}
+
+// Values are the key's values as texts, the partition key first: a string's own, a number's,
+// a binary's base64.
+func (d Difference) Values() []string {
+	var list []string
+	dec := json.NewDecoder(bytes.NewReader(d.Key))
+	for depth := 0; ; {
+		token, err := dec.Token()
+		if err != nil {
+			return list
+		}
+		switch v := token.(type) {
+		case json.Delim:
+			depth += map[json.Delim]int{'{': 1, '}': -1}[v]
+		case string:
+			if depth == 2 { // the type, and then the value
+				if token, err = dec.Token(); err != nil {
+					return list
+				}
+				list = append(list, fmt.Sprint(token))
+			}
+		}
+	}
+}
+
+// detailed says a difference in this package's words, and names the attributes
+// where that is asked for.
+func detailed(d *copier.Difference, detail bool) (out Difference, err error) {
+	out = Difference{Kind: DifferenceKind(d.Kind.String()), Key: item.Item(d.Key).Clone()}
+	if detail && out.Kind == Differs {
+		if out.Attributes, err = item.Differing(d.Source, d.Target); err != nil {
+			return out, fmt.Errorf("compare: %w", err)
+		}
+	}
+	return out, nil
+}
+
+// A Comparison is a comparison of two tables, to be read with [Comparison.All].
+type Comparison struct {
+	CompareOptions
+	source, target *Table
+	plan           Plan
+	began          time.Time
+	joined         copier.JoinStats
+	read, held     copier.Stats
+}
+
+// Compare joins the table with the target by key and compares by value: numbers as
+// decimals, sets without order, maps by key. It writes nothing. Nothing is read before the first
+// difference is asked for.
+//
+// Tables that change meanwhile are compared as they were when each item was read; what looks
+// different is read once more before it is told.
+func (t *Table) Compare(target *Table, o CompareOptions) *Comparison {
+	if o.Watch == nil {
+		o.Watch = func(Phase) {}
+	}
+	return &Comparison{CompareOptions: o, source: t, target: target}
+}
+
+// errStopped is why a comparison ends whose caller wants no more.
+var errStopped = errors.New("nobody wants more")
+
+// All yields the differences, in no order. After an error, an [*Error] or the context's cause,
+// there is nothing more. It may be called once.
+func (c *Comparison) All(ctx context.Context) iter.Seq2[Difference, error] {
+	return func(yield func(Difference, error) bool) {
+		c.began = time.Now()
+		options, err := c.prepare(ctx)
+		if err != nil {
+			yield(Difference{}, err)
+			return
+		}
+		inner, stop := context.WithCancelCause(ctx)
+		defer stop(nil)
+		list := make(chan Difference)
+		var g errgroup.Group
+		g.Go(func() error {
+			defer close(list)
+			options.Found = func(ctx context.Context, found []copier.Difference) error { return c.tell(ctx, found, list) }
+			return copier.Join(inner, c.half(c.source, c.plan.Source, sourceSide), c.half(c.target, c.plan.Target, targetSide), options)
+		})
+		for d := range list {
+			if !yield(d, nil) {
+				stop(errStopped)
+				_ = g.Wait()
+				return
+			}
+		}
+		if err := g.Wait(); err != nil {
+			yield(Difference{}, runError(err, c.source, c.target))
+		}
+	}
+}
+
+// prepare looks at both tables.
+func (c *Comparison) prepare(ctx context.Context) (copier.JoinOptions, error) {
+	p := Plan{Command: "compare"}
+	none := copier.JoinOptions{}
+	if c.Segments < 0 || c.Segments > 1_000_000 {
+		return none, usage("DynamoDB takes 1 to 1,000,000", "%d segments", c.Segments)
+	}
+	var err error
+	if p.Source, err = c.source.ready(ctx); err != nil {
+		return none, err
+	}
+	if p.Target, err = c.target.ready(ctx); err != nil {
+		return none, err
+	}
+	c.plan = p
+	switch {
+	case p.Source.ID != "" && p.Source.ID == p.Target.ID:
+		return none, refused("check the profiles, their endpoints, and the AWS_ variables in the environment",
+			"source and target are the same table: %s", p.Source)
+	case p.Source.Schema != p.Target.Schema:
+		return none, mismatch("", "the keys do not fit: source has %s, target has %s", p.Source.Schema, p.Target.Schema)
+	}
+	if p.ReadUnits, err = c.ReadUnits.of(p.Source, p.Source.ReadCapacity, "read"); err != nil {
+		return none, err
+	}
+	if p.TargetReadUnits, err = c.ReadUnits.of(p.Target, p.Target.ReadCapacity, "read"); err != nil {
+		return none, err
+	}
+	p.Readers = compareReaders
+	p.Segments = or0(c.Segments, segments(p.Source, p.Readers))
+	shape, err := c.source.shape(ctx, c.Shape, c.SkipExpired)
+	if err != nil {
+		return none, err
+	}
+	c.plan = p
+	c.Watch(Phase{Name: phaseCompare, Items: p.SourceItems, Bytes: p.SourceBytes, Joined: &c.joined, Reads: []*copier.Stats{&c.read, &c.held}})
+	return copier.JoinOptions{
+		Schema: p.Source.Schema, Shape: shape, Items: c.Detail,
+		Readers: p.Readers, Memory: c.Memory, Dir: os.TempDir(), Stall: c.Stall, Stats: &c.joined,
+	}, nil
+}
+
+const phaseCompare = "compare"
+
+// compareReaders is how many pairs of segments a comparison reads at once: nothing is
+// written that could be throttled by it.
+const compareReaders = 8
+
+func or0(n, otherwise int) int {
+	if n == 0 {
+		return otherwise
+	}
+	return n
+}
+
+func (c *Comparison) half(t *Table, d Description, side string) copier.Half {
+	h := copier.Half{
+		Source: t.reader(d, scanOptions{segments: c.plan.Segments, eventual: c.Eventual, side: side}),
+		Getter: getter{t.plane(d), side}, Stats: &c.read, ReadUnits: c.plan.ReadUnits,
+	}
+	if side == targetSide {
+		h.Stats, h.ReadUnits = &c.held, c.plan.TargetReadUnits
+	}
+	return h
+}
+
+// tell hands differences to whoever ranges over them.
+func (c *Comparison) tell(ctx context.Context, found []copier.Difference, list chan<- Difference) error {
+	for i := range found {
+		d, err := detailed(&found[i], c.Detail)
+		if err != nil {
+			return err
+		}
+		select {
+		case list <- d:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
+// A CompareSummary says what a comparison has found. The JSON is the command's contract.
+type CompareSummary struct {
+	Command string      `json:"command"`
+	Source  Description `json:"source"`
+	Target  Description `json:"target"`
+
+	Read       int64 `json:"read"` // source items
+	Equal      int64 `json:"equal"`
+	OnlySource int64 `json:"only_source"`
+	OnlyTarget int64 `json:"only_target"`
+	Differs    int64 `json:"differs"`
+	Skipped    int64 `json:"skipped"` // source items that were left out
+
+	Throttled int64            `json:"throttled"`
+	Retried   int64            `json:"retried"`
+	Reasons   map[string]int64 `json:"throttle_reasons,omitempty"`
+	ReadUnits float64          `json:"read_units"` // consumed, both tables
+	Seconds   float64          `json:"seconds"`
+}
+
+// Same reports that there is no difference.
+func (s CompareSummary) Same() bool { return s.OnlySource+s.OnlyTarget+s.Differs == 0 }
+
+// Summary is what is known so far; all of it when All has ended without an error.
+func (c *Comparison) Summary() CompareSummary {
+	n := c.joined.Count()
+	var t tally
+	t.add(c.read.Count())
+	t.add(c.held.Count())
+	return CompareSummary{
+		Command: "compare", Source: c.plan.Source, Target: c.plan.Target,
+		Read: n.Equal + n.Differs + n.OnlySource + n.Skipped, Equal: n.Equal, OnlySource: n.OnlySource, OnlyTarget: n.OnlyTarget, Differs: n.Differs, Skipped: n.Skipped,
+		Throttled: t.Throttled, Retried: t.Retried, Reasons: t.Reasons, ReadUnits: t.ReadUnits, Seconds: time.Since(c.began).Seconds(),
+	}
+}
