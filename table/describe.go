@@ -44,9 +44,18 @@ type Description struct {
 
 // An Index is a secondary index.
 type Index struct {
-	Name   string
-	Schema item.Schema
-	Local  bool
+	Name       string
+	Schema     item.Schema
+	Local      bool
+	Projection string   // "ALL", "KEYS_ONLY" or "INCLUDE"
+	Attributes []string // that INCLUDE adds to the keys
+	Status     string   // of a global index
+	Items      int64    // as AWS last counted, up to six hours ago
+	Bytes      int64    // as AWS last counted
+
+	// ReadCapacity and WriteCapacity are as those of the table, for a global index.
+	ReadCapacity  float64
+	WriteCapacity float64
 }
 
 // Describe asks AWS about the table. The errors are an [*Error]: [Mismatch]
@@ -86,12 +95,17 @@ func (t *Table) description(d *types.TableDescription) (Description, error) {
 		out.Stream = string(s.StreamViewType)
 	}
 	for _, g := range d.GlobalSecondaryIndexes {
-		out.Indexes = append(out.Indexes, Index{Name: aws.ToString(g.IndexName), Schema: schemaOf(g.KeySchema, kinds)})
+		i := indexOf(g.IndexName, g.KeySchema, kinds, g.Projection, g.ItemCount, g.IndexSizeBytes)
+		i.Status = string(g.IndexStatus)
+		i.ReadCapacity, i.WriteCapacity = capacityOf(g.ProvisionedThroughput, g.OnDemandThroughput, out.OnDemand)
+		out.Indexes = append(out.Indexes, i)
 	}
 	for _, l := range d.LocalSecondaryIndexes {
-		out.Indexes = append(out.Indexes, Index{Name: aws.ToString(l.IndexName), Schema: schemaOf(l.KeySchema, kinds), Local: true})
+		i := indexOf(l.IndexName, l.KeySchema, kinds, l.Projection, l.ItemCount, l.IndexSizeBytes)
+		i.Local = true
+		out.Indexes = append(out.Indexes, i)
 	}
-	out.ReadCapacity, out.WriteCapacity = capacityOf(d, out.OnDemand)
+	out.ReadCapacity, out.WriteCapacity = capacityOf(d.ProvisionedThroughput, d.OnDemandThroughput, out.OnDemand)
 	return out, nil
 }
 
@@ -108,14 +122,19 @@ func schemaOf(keys []types.KeySchemaElement, kinds map[string]item.Type) item.Sc
 	return s
 }
 
-func capacityOf(d *types.TableDescription, onDemand bool) (read, write float64) {
-	if !onDemand {
-		if p := d.ProvisionedThroughput; p != nil {
-			return float64(aws.ToInt64(p.ReadCapacityUnits)), float64(aws.ToInt64(p.WriteCapacityUnits))
-		}
-		return 0, 0
+func indexOf(name *string, keys []types.KeySchemaElement, kinds map[string]item.Type, p *types.Projection, items, bytes *int64) Index {
+	i := Index{Name: aws.ToString(name), Schema: schemaOf(keys, kinds), Items: aws.ToInt64(items), Bytes: aws.ToInt64(bytes)}
+	if p != nil {
+		i.Projection, i.Attributes = string(p.ProjectionType), p.NonKeyAttributes
 	}
-	if o := d.OnDemandThroughput; o != nil { // -1 means that there is no maximum
+	return i
+}
+
+func capacityOf(p *types.ProvisionedThroughputDescription, o *types.OnDemandThroughput, onDemand bool) (read, write float64) {
+	switch {
+	case !onDemand && p != nil:
+		return float64(aws.ToInt64(p.ReadCapacityUnits)), float64(aws.ToInt64(p.WriteCapacityUnits))
+	case onDemand && o != nil: // -1 means that there is no maximum
 		return float64(max(0, aws.ToInt64(o.MaxReadRequestUnits))), float64(max(0, aws.ToInt64(o.MaxWriteRequestUnits)))
 	}
 	return 0, 0

@@ -130,10 +130,15 @@ func runError(err error, source, target *Table) error {
 	if fault.Side == targetSide {
 		side = target
 	}
-	e := &Error{Kind: Failed, Err: fmt.Errorf("%s: %w", side.side(), err)}
+	return side.faultError(fault, err)
+}
+
+// faultError explains what a request for the table met.
+func (t *Table) faultError(fault *copier.Fault, err error) *Error {
+	e := &Error{Kind: Failed, Err: fmt.Errorf("%s: %w", t.side(), err)}
 	switch fault.Class {
 	case copier.Credentials, copier.Stale:
-		e.Kind, e.Hint = Denied, side.loginHint()
+		e.Kind, e.Hint = Denied, t.loginHint()
 	case copier.Denied:
 		e.Kind = Denied
 	case copier.State:
