@@ -57,6 +57,9 @@ func (u *Values) Write(it item.Item) error {
 	return err
 }
 
+// Abandon ends the writer where the items broke off.
+func (u *Values) Abandon() {}
+
 // Close writes the end.
 func (u *Values) Close() error {
 	end := ""

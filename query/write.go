@@ -1,7 +1,6 @@
 package query
 
 import (
-	"fmt"
 	"io"
 	"strings"
 
@@ -86,23 +85,25 @@ func (w *Writer) Write(it item.Item) error {
 	return w.err
 }
 
-// Close writes what is left, and the end. After an error it writes nothing:
-// what has been written is not a whole.
+// Close writes what is left, and the end. After an error it is Abandon.
 func (w *Writer) Close() error {
 	if w.err != nil {
-		if s, ok := w.form.(*spooled); ok {
-			s.drop()
-		}
+		w.Abandon()
 		return w.err
 	}
 	w.err = w.form.close()
 	return w.err
 }
 
-// Abandon ends the writer without writing an end.
+// Abandon ends the writer where the items broke off: nothing is written that
+// would make what there is look whole.
 func (w *Writer) Abandon() {
-	w.err = fmt.Errorf("abandoned")
-	_ = w.Close()
+	switch f := w.form.(type) {
+	case *aligned:
+		_ = f.close() // rows are what they are, and the error that came first counts
+	case *spooled:
+		f.drop()
+	}
 }
 
 // lines write one item after the other.

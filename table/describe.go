@@ -61,14 +61,23 @@ type Index struct {
 // Describe asks AWS about the table. The errors are an [*Error]: [Mismatch]
 // where it does not exist, [Denied], or [Failed].
 func (t *Table) Describe(ctx context.Context) (Description, error) {
+	d, err := t.ask(ctx)
+	if err != nil {
+		return Description{}, err
+	}
+	return t.description(d)
+}
+
+// ask gets AWS's own description.
+func (t *Table) ask(ctx context.Context) (*types.TableDescription, error) {
 	out, err := t.client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: aws.String(t.name)})
 	if err != nil {
-		return Description{}, t.controlError("describe", err)
+		return nil, t.controlError("describe", err)
 	}
 	if out.Table == nil || out.Table.TableArn == nil {
-		return Description{}, mismatch("", "describe %q with %s: the answer describes no table", t.name, t.side())
+		return nil, mismatch("", "describe %q with %s: the answer describes no table", t.name, t.side())
 	}
-	return t.description(out.Table)
+	return out.Table, nil
 }
 
 func (t *Table) description(d *types.TableDescription) (Description, error) {

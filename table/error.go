@@ -60,12 +60,17 @@ func (t *Table) loginHint() string {
 	return "log in again: aws sso login --profile " + t.profile
 }
 
-// controlError explains an error of the typed client, while doing what.
+// controlError explains an error of the typed client, while doing what to the table.
 func (t *Table) controlError(doing string, err error) error {
+	return t.explain(fmt.Sprintf("%s %q", doing, t.name), err)
+}
+
+// explain explains an error of the typed client, while doing what.
+func (t *Table) explain(doing string, err error) error {
 	if err == nil {
 		return nil
 	}
-	e := &Error{Kind: Failed, Err: fmt.Errorf("%s %q with %s: %w", doing, t.name, t.side(), brief(err))}
+	e := &Error{Kind: Failed, Err: fmt.Errorf("%s with %s: %w", doing, t.side(), brief(err))}
 	var missing *types.ResourceNotFoundException
 	var api smithy.APIError
 	var dns *net.DNSError

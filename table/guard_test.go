@@ -147,7 +147,7 @@ func TestProtected(t *testing.T) {
 		{"deletion protection", Description{Profile: "dev", Table: "orders", DeletionProtected: true}, Guard{}, "deletion protection"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got := c.guard.protects(c.d)
+			got := c.guard.Protects(c.d)
 			if (got == "") != (c.want == "") || !strings.Contains(got, c.want) {
 				t.Fatalf("got %q, want %q", got, c.want)
 			}

@@ -51,8 +51,8 @@ type Guard struct {
 // alarming are the words that protect a profile or table that has one in its name.
 var alarming = []string{"prod", "production", "live"}
 
-// protects says why the table is protected, or "".
-func (g Guard) protects(d Description) string {
+// Protects says why the table is protected from being written to, or "".
+func (g Guard) Protects(d Description) string {
 	switch {
 	case slices.Contains(g.Accounts, d.Account):
 		return "account " + d.Account + " is listed as protected"
@@ -158,7 +158,7 @@ func (p Plan) guard(o CopyOptions) error {
 		return mismatch("", "the keys do not fit: source has %s, target has %s", p.Source.Schema, p.Target.Schema)
 	}
 	name := p.Target.Profile + "/" + p.Target.Table
-	if why := o.Protected.protects(p.Target); why != "" && o.AllowProtected != name {
+	if why := o.Protected.Protects(p.Target); why != "" && o.AllowProtected != name {
 		return refused("if you mean it: --allow-protected "+name, "%s is protected: %s", p.Target, why)
 	}
 	return nil

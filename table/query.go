@@ -203,4 +203,3 @@ func Unmarshal(it item.Item, v any) error {
 	}
 	return nil
 }
-

@@ -34,11 +34,14 @@ func newApp(s streams) *cli.App {
 	cli.HelpFlag = &cli.BoolFlag{Name: "help", Aliases: []string{"h"}, Usage: "show help", DisableDefaultText: true}
 	app := &cli.App{
 		Name: "dynamo", Version: version,
-		Usage:           "copy DynamoDB tables between AWS accounts",
+		Usage:           "copy DynamoDB tables between AWS accounts, and look into them",
 		UsageText:       examples,
 		HideHelpCommand: true,
 		Reader:          s.in, Writer: s.out, ErrWriter: s.err,
-		Commands:                  []*cli.Command{copyCommand(s), compareCommand(s), resumeCommand(s), runsCommand(s), completionCommand(s)},
+		Commands: []*cli.Command{
+			copyCommand(s), compareCommand(s), resumeCommand(s), runsCommand(s),
+			queryCommand(s), tablesCommand(s), describeCommand(s), completionCommand(s),
+		},
 		OnUsageError:              usageError,
 		ExitErrHandler:            func(*cli.Context, error) {},
 		DisableSliceFlagSeparator: true,
@@ -57,7 +60,9 @@ const examples = `dynamo copy --table orders --source prod --target dev
 dynamo copy --table orders --source prod --target dev --mode merge --dry-run
 dynamo copy --source prod --target dev             # the tables of dynamo.yaml
 dynamo compare --table orders --source prod --target dev
-dynamo resume                                      # goes on with the latest unfinished run`
+dynamo resume                                      # goes on with the latest unfinished run
+dynamo query --table orders customer#42 --env prod
+dynamo describe --table orders --env prod`
 
 // usageError makes every complaint of the flag library one of ours.
 func usageError(c *cli.Context, err error, _ bool) error {
@@ -78,7 +83,7 @@ func usageError(c *cli.Context, err error, _ bool) error {
 // argumentsLast moves the arguments of a command that takes some behind its
 // flags: the flag library silently ignores flags that stand behind an argument.
 func argumentsLast(app *cli.App, args []string) []string {
-	if len(args) < 3 {
+	if len(args) < 3 || args[len(args)-1] == "--generate-bash-completion" { // which has to be the last
 		return args
 	}
 	c := app.Command(args[1])
@@ -148,7 +153,10 @@ func noEmptyValues(c *cli.Context) error {
 			values = v.Value()
 		}
 		for _, v := range values {
-			if strings.TrimSpace(v) == "" {
+			if name != "pk" { // which is taken verbatim
+				v = strings.TrimSpace(v)
+			}
+			if v == "" {
 				return badUsage("is a variable not set?", "--%s has an empty value", name)
 			}
 		}

@@ -26,28 +26,6 @@ type copyOptions struct {
 	display        display
 }
 
-// An end is how to reach one side.
-type end struct {
-	profile string
-	access  table.Access
-	first   *table.Table // the first that was opened, whose credentials the others share
-}
-
-func (e *end) open(ctx context.Context, name string) (*table.Table, error) {
-	if e.first != nil {
-		return e.first.Other(name)
-	}
-	t, err := table.Open(ctx, e.profile, name, e.access)
-	e.first = t
-	return t, err
-}
-
-// attach gives the end what it says things to, and whom it asks for codes.
-func (e *end) attach(ctx context.Context, log *slog.Logger, s streams) {
-	e.access.Log = log
-	e.access.MFA = func(serial string) (string, error) { return askCode(ctx, e.profile, serial, s) }
-}
-
 func copyCommand(s streams) *cli.Command {
 	return &cli.Command{
 		Name: "copy", Usage: "copy tables from one account to another",
@@ -129,16 +107,11 @@ func commonFlags() []cli.Flag {
 	}
 }
 
-// everyFlags are those that every verb has.
+// everyFlags are those that every verb that keeps runs has.
 func everyFlags() []cli.Flag {
-	return []cli.Flag{
+	return append([]cli.Flag{
 		&cli.StringFlag{Name: "run-dir", Usage: "`DIR` where runs are kept", DefaultText: "$XDG_STATE_HOME/dynamo"},
-		&cli.BoolFlag{Name: "json", Usage: "one JSON object on stdout, JSON log lines on stderr", DisableDefaultText: true},
-		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "errors only on stderr", DisableDefaultText: true},
-		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "one line a request on stderr, never its content", DisableDefaultText: true},
-		&cli.BoolFlag{Name: "no-progress", Usage: "no progress bar, no progress lines", DisableDefaultText: true},
-		&cli.BoolFlag{Name: "no-color", Usage: "no colours (also: NO_COLOR)", DisableDefaultText: true},
-	}
+	}, outputFlags()...)
 }
 
 func copyFlags(c *cli.Context) (copyOptions, error) {
@@ -230,26 +203,6 @@ func memoryFlag(c *cli.Context) (int64, error) {
 		return 0, badUsage("like 512MB, at least 1MB", "--memory: %q is no size", c.String("memory"))
 	}
 	return n * unit, nil
-}
-
-func displayFlags(c *cli.Context) display {
-	return display{json: c.Bool("json"), quiet: c.Bool("quiet"), verbose: c.Bool("verbose"), progress: !c.Bool("no-progress")}
-}
-
-// endFlags reads --SIDE, --SIDE-region and --SIDE-endpoint-url; what is given
-// for both sides holds where the side's own is not.
-func endFlags(c *cli.Context, side string) *end {
-	first := func(names ...string) string {
-		for _, name := range names {
-			if c.String(name) != "" {
-				return c.String(name)
-			}
-		}
-		return ""
-	}
-	return &end{profile: c.String(side), access: table.Access{
-		Region: first(side+"-region", "region"), Endpoint: first(side+"-endpoint-url", "endpoint-url"), Version: version,
-	}}
 }
 
 // runCopy copies each table. One that fails does not stop the others; a signal does.

@@ -3,11 +3,10 @@ package main
 import (
 	"os"
 	"slices"
-	"strconv"
-	"strings"
-	"unicode"
 
 	"golang.org/x/term"
+
+	"github.com/dynamo-cmdline/dynamo/query"
 )
 
 func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
@@ -18,17 +17,5 @@ func colorful(f *os.File, args []string) bool {
 		!slices.Contains(args, "--no-color") && !slices.Contains(args, "--json")
 }
 
-// visible escapes what could steer a terminal, or make it show text in another
-// order than it has: control and format characters.
-func visible(text string) string {
-	var b strings.Builder
-	for _, c := range text {
-		if unicode.IsControl(c) || unicode.Is(unicode.Cf, c) || c == '\u2028' || c == '\u2029' {
-			quoted := strconv.QuoteRuneToASCII(c)
-			b.WriteString(quoted[1 : len(quoted)-1])
-			continue
-		}
-		b.WriteRune(c)
-	}
-	return b.String()
-}
+// visible escapes what could steer a terminal.
+func visible(text string) string { return query.Visible(text) }

@@ -1,0 +1,40 @@
+//go:build !windows
+
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// untilClosed returns a context that ends, with the cause errClosed, when the
+// pipe's reader goes away: with nothing to write for a while, no write would tell.
+func untilClosed(ctx context.Context, f *os.File) (context.Context, func()) {
+	info, err := f.Stat()
+	if err != nil || info.Mode()&os.ModeNamedPipe == 0 {
+		return ctx, func() {}
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		for ctx.Err() == nil {
+			list := []unix.PollFd{{Fd: int32(f.Fd())}} // asks for nothing: errors come anyway
+			n, err := unix.Poll(list, int((100 * time.Millisecond).Milliseconds()))
+			switch {
+			case errors.Is(err, unix.EINTR):
+			case err != nil:
+				return
+			case n > 0 && list[0].Revents&(unix.POLLERR|unix.POLLHUP) != 0:
+				cancel(errClosed)
+			case n > 0:
+				return // a system that says something else: then a write has to tell
+			}
+		}
+	}()
+	return ctx, func() { cancel(nil); <-over }
+}
