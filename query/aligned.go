@@ -199,8 +199,8 @@ func choose(list []candidate, o Options) []column {
 	}
 	columns := make([]column, 0, len(list))
 	if o.Width <= 0 {
-		for _, c := range list {
-			columns = append(columns, c.column)
+		for _, c := range list { // nothing is cut; but one long text must not make every line long
+			columns = append(columns, column{c.name, min(c.width, widest)})
 		}
 		return columns
 	}

@@ -30,11 +30,14 @@ type Attr struct {
 	Type types.ScalarAttributeType
 }
 
-// An Index is a global secondary index with all attributes.
+// An Index is a secondary index: global and with all attributes, unless told.
 type Index struct {
-	Name      string
-	Partition Attr
-	Sort      Attr // Name "" means none
+	Name       string
+	Partition  Attr
+	Sort       Attr                 // Name "" means none
+	Local      bool                 // its partition key is the table's
+	Projection types.ProjectionType // "" means ALL
+	Attributes []string             // of INCLUDE
 }
 
 // S, N and B name key attributes of the three types.
@@ -58,10 +61,17 @@ func (a *Account) CreateTable(ctx context.Context, t Table) error {
 	}
 	for _, x := range t.Indexes {
 		attrs = append(attrs, x.Partition, x.Sort)
-		index := types.GlobalSecondaryIndex{
-			IndexName: aws.String(x.Name), KeySchema: keySchema(x.Partition, x.Sort),
-			Projection: &types.Projection{ProjectionType: types.ProjectionTypeAll},
+		projection := &types.Projection{ProjectionType: types.ProjectionTypeAll, NonKeyAttributes: x.Attributes}
+		if x.Projection != "" {
+			projection.ProjectionType = x.Projection
 		}
+		if x.Local {
+			in.LocalSecondaryIndexes = append(in.LocalSecondaryIndexes, types.LocalSecondaryIndex{
+				IndexName: aws.String(x.Name), KeySchema: keySchema(x.Partition, x.Sort), Projection: projection,
+			})
+			continue
+		}
+		index := types.GlobalSecondaryIndex{IndexName: aws.String(x.Name), KeySchema: keySchema(x.Partition, x.Sort), Projection: projection}
 		if t.ReadUnits > 0 {
 			index.ProvisionedThroughput = t.throughput()
 		}
