@@ -152,14 +152,18 @@ type selected struct {
 func (s *selected) Segments() int { return max(1, s.segments) }
 
 func (s *selected) Read(ctx context.Context, segment int, from item.Cursor, attempt int, page *item.Page) error {
+	limit := s.PageLimit()
+	if page.Limit > 0 && (limit == 0 || page.Limit < limit) {
+		limit = page.Limit // the engine's budget
+	}
 	e := wire.Expressions{Filter: s.Filter, Projection: s.Projection, Names: s.Names, Values: s.Values}
 	if !s.Scan {
 		return fault(s.side, s.table.Query(ctx, wire.Query{
 			Index: s.Index, Condition: s.Condition, Expressions: e, From: from,
-			Reverse: s.Reverse, Eventual: s.Eventual, Limit: s.PageLimit(), Attempt: attempt,
+			Reverse: s.Reverse, Eventual: s.Eventual, Limit: limit, Attempt: attempt,
 		}, page))
 	}
-	scan := wire.Scan{Index: s.Index, Expressions: e, From: from, Eventual: s.Eventual, Limit: s.PageLimit(), Attempt: attempt}
+	scan := wire.Scan{Index: s.Index, Expressions: e, From: from, Eventual: s.Eventual, Limit: limit, Attempt: attempt}
 	if s.segments > 1 {
 		scan.Segment, scan.Segments = segment, s.segments
 	}
