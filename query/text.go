@@ -39,6 +39,15 @@ func Visible(text string) string {
 func quoted(text string) string { return string(appendQuoted(nil, text)) }
 
 func appendQuoted(b []byte, text string) []byte {
+	return appendEscaped(b, text, func(b []byte, c rune) []byte {
+		high, low := utf16.EncodeRune(c)
+		return appendUnit(appendUnit(b, high), low)
+	})
+}
+
+// appendEscaped writes a string in double quotes, with beyond for what is
+// hidden beyond the 16 bits of a \u.
+func appendEscaped(b []byte, text string, beyond func([]byte, rune) []byte) []byte {
 	b = append(b, '"')
 	for _, c := range text {
 		switch {
@@ -53,8 +62,7 @@ func appendQuoted(b []byte, text string) []byte {
 		case !hidden(c):
 			b = utf8.AppendRune(b, c)
 		case c > 0xffff:
-			high, low := utf16.EncodeRune(c)
-			b = appendUnit(appendUnit(b, high), low)
+			b = beyond(b, c)
 		default:
 			b = appendUnit(b, c)
 		}

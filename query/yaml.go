@@ -1,6 +1,7 @@
 package query
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -56,11 +57,11 @@ var plainText = regexp.MustCompile(`^[A-Za-z_/][A-Za-z0-9_./@#+-]*$`)
 // else than a string.
 var reserved = []string{"true", "false", "yes", "no", "on", "off", "y", "n", "null"}
 
-// appendPlainText writes a string, quoted as JSON is unless no reader could
+// appendPlainText writes a string, quoted much as JSON is unless no reader could
 // take it for anything else.
 func appendPlainText(b []byte, text string) []byte {
 	if plainText.MatchString(text) && !slices.Contains(reserved, strings.ToLower(text)) {
 		return append(b, text...)
 	}
-	return appendQuoted(b, text)
+	return appendEscaped(b, text, func(b []byte, c rune) []byte { return fmt.Appendf(b, `\U%08x`, c) })
 }
