@@ -2,10 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/dynamo-cmdline/dynamo/internal/ddbtest"
@@ -46,23 +50,63 @@ func failed(err error) int {
 	return 1
 }
 
-// createTable makes a table that ends with the test.
-func createTable(account, name, keys string) (func(), error) {
+// createTable makes a table that ends with the test. Keys are like pk:S,sk:N, an
+// index like NAME=pk:S,sk:N, with /KEYS_ONLY or /INCLUDE:attribute behind it unless it has all.
+func createTable(account, name, keys string, indexes ...string) (func(), error) {
 	a, shape := world.Account(account), ddbtest.Table{Name: name}
-	switch keys {
-	case "pk:S":
-		shape.Partition = ddbtest.S("pk")
-	case "pk:N":
-		shape.Partition = ddbtest.N("pk")
-	case "pk:S,sk:N":
-		shape.Partition, shape.Sort = ddbtest.S("pk"), ddbtest.N("sk")
-	default:
-		return nil, fmt.Errorf("no such keys: %q", keys)
+	var err error
+	if shape.Partition, shape.Sort, err = parseKeys(keys); err != nil {
+		return nil, err
+	}
+	for _, text := range indexes {
+		var x ddbtest.Index
+		var keys string
+		x.Name, keys, _ = strings.Cut(text, "=")
+		keys, projection, _ := strings.Cut(keys, "/")
+		projection, attribute, _ := strings.Cut(projection, ":")
+		x.Projection = types.ProjectionType(projection)
+		if attribute != "" {
+			x.Attributes = []string{attribute}
+		}
+		if x.Partition, x.Sort, err = parseKeys(keys); err != nil {
+			return nil, err
+		}
+		shape.Indexes = append(shape.Indexes, x)
 	}
 	if err := a.CreateTable(context.Background(), shape); err != nil {
 		return nil, err
 	}
 	return func() { _ = a.DeleteTable(context.Background(), name) }, nil // its engine ends soon anyway
+}
+
+func parseKeys(text string) (partition, sort ddbtest.Attr, err error) {
+	var attrs [2]ddbtest.Attr
+	for i, key := range strings.SplitN(text, ",", 2) {
+		name, kind, ok := strings.Cut(key, ":")
+		if !ok || !strings.Contains("S N B", kind) {
+			return partition, sort, fmt.Errorf("no such keys: %q", text)
+		}
+		attrs[i] = ddbtest.Attr{Name: name, Type: types.ScalarAttributeType(kind)}
+	}
+	return attrs[0], attrs[1], nil
+}
+
+// putItems puts the items of a text, DynamoDB JSON, one a line.
+func putItems(account, name, text string) error {
+	var bad error
+	err := world.Account(account).Fill(context.Background(), name, func(yield func(ddbtest.Item) bool) {
+		for line := range strings.Lines(text) {
+			item, err := attributevalue.UnmarshalMapJSON([]byte(line))
+			if err != nil {
+				bad = fmt.Errorf("%s: %w", line, err)
+				return
+			}
+			if !yield(item) {
+				return
+			}
+		}
+	})
+	return errors.Join(err, bad)
 }
 
 // fillTable puts n items with attributes of all types.

@@ -29,7 +29,8 @@ import (
 // accounts' endpoints, $RUNS is where its runs are kept, and these commands stand beside testscript's own:
 //
 //	exits CODE dynamo ARGS...        like exec, and the exit code is CODE
-//	table create NAME [ACCOUNT [KEYS]] makes a table; in both accounts where none is named; KEYS like pk:S,sk:N
+//	table create NAME [ACCOUNT [KEYS [INDEX...]]]  makes a table; in both accounts where none is named; see createTable
+//	table items NAME ACCOUNT FILE    puts those of the file, DynamoDB JSON, one a line
 //	table fill NAME ACCOUNT N SEED   puts N items
 //	table put NAME ACCOUNT KEY TEXT  puts one
 //	table count NAME ACCOUNT N       it has N items
@@ -53,6 +54,8 @@ func TestScripts(t *testing.T) {
 			env.Values[faultsKey{}] = new(injected)
 			env.Setenv("XDG_STATE_HOME", filepath.Join(env.WorkDir, "state"))
 			env.Setenv("RUNS", filepath.Join(env.WorkDir, "state", "dynamo"))
+			// The race detector makes a program that succeeds wait for a second.
+			env.Setenv("GORACE", "atexit_sleep_ms=20")
 			name := filepath.Base(env.WorkDir)
 			env.Setenv("TABLE", strings.ReplaceAll(strings.TrimPrefix(name, "script-"), "_", "-"))
 			for _, account := range []string{"prod", "dev"} {
@@ -97,25 +100,28 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 func tableCommand(ts *testscript.TestScript, neg bool, args []string) {
 	ctx := context.Background()
 	if neg || len(args) < 2 {
-		ts.Fatalf("usage: table create|fill|put|count|equal|protect NAME ...")
+		ts.Fatalf("usage: table create|fill|items|put|count|equal|protect NAME ...")
 	}
 	verb, name, rest := args[0], args[1], args[2:]
 	switch {
-	case verb == "create" && len(rest) <= 2:
+	case verb == "create":
 		accounts, keys := []string{"prod", "dev"}, "pk:S"
 		if len(rest) > 0 {
 			accounts = rest[:1]
 		}
+		var indexes []string
 		if len(rest) > 1 {
-			keys = rest[1]
+			keys, indexes = rest[1], rest[2:]
 		}
 		for _, account := range accounts {
-			remove, err := createTable(account, name, keys)
+			remove, err := createTable(account, name, keys, indexes...)
 			ts.Check(err)
 			ts.Defer(remove)
 		}
 	case verb == "fill" && len(rest) == 3:
 		ts.Check(fillTable(rest[0], name, number(ts, rest[1]), uint64(number(ts, rest[2]))))
+	case verb == "items" && len(rest) == 2:
+		ts.Check(putItems(rest[0], name, ts.ReadFile(rest[1])))
 	case verb == "put" && len(rest) == 3:
 		item := ddbtest.Item{"pk": &types.AttributeValueMemberS{Value: rest[1]}, "text": &types.AttributeValueMemberS{Value: rest[2]}}
 		ts.Check(world.Account(rest[0]).Fill(ctx, name, func(yield func(ddbtest.Item) bool) { yield(item) }))
