@@ -19,6 +19,10 @@ import (
 // of its own, and faults are for those.
 var world *ddbtest.World
 
+// quickRace has the race detector not wait for a second when a program
+// succeeds, as it does by default.
+const quickRace = "GORACE=atexit_sleep_ms=20"
+
 // TestMain makes this binary the command dynamo, too: scripts and terminal
 // tests run it as a process of its own, race detector included.
 func TestMain(m *testing.M) {

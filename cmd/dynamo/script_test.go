@@ -47,15 +47,13 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("..", "..", "testdata", "script"),
 		Setup: func(env *testscript.Env) error {
-			for _, v := range world.Env() {
+			for _, v := range append(world.Env(), quickRace) {
 				name, value, _ := strings.Cut(v, "=")
 				env.Setenv(name, value)
 			}
 			env.Values[faultsKey{}] = new(injected)
 			env.Setenv("XDG_STATE_HOME", filepath.Join(env.WorkDir, "state"))
 			env.Setenv("RUNS", filepath.Join(env.WorkDir, "state", "dynamo"))
-			// The race detector makes a program that succeeds wait for a second.
-			env.Setenv("GORACE", "atexit_sleep_ms=20")
 			name := filepath.Base(env.WorkDir)
 			env.Setenv("TABLE", strings.ReplaceAll(strings.TrimPrefix(name, "script-"), "_", "-"))
 			for _, account := range []string{"prod", "dev"} {
@@ -203,25 +201,40 @@ func mutationsCommand(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 3 {
 		ts.Fatalf("usage: mutations ACCOUNT NAME N")
 	}
-	requireCalls(ts, mutationsOf(args[0], args[1]), args)
+	requireCalls(ts, func() []ddbtest.Request { return mutationsOf(args[0], args[1]) }, args)
 }
 
 func requestsCommand(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 3 {
 		ts.Fatalf("usage: requests ACCOUNT NAME N")
 	}
-	requireCalls(ts, world.Account(args[0]).Proxy.Requests(), args)
+	requireCalls(ts, world.Account(args[0]).Proxy.Requests, args)
 }
 
 // began is the key of the script's value for the last call before it began.
 type began string
 
-// requireCalls counts the script's own calls about a table.
-func requireCalls(ts *testscript.TestScript, list []ddbtest.Request, args []string) {
+// requireCalls counts the script's own calls about a table. A call is in the
+// log soon after its answer, so it waits for those that are still missing.
+func requireCalls(ts *testscript.TestScript, calls func() []ddbtest.Request, args []string) {
 	before, _ := ts.Value(began(args[0])).(int)
-	list = slices.DeleteFunc(list, func(r ddbtest.Request) bool { return r.Table != args[1] || r.Number <= before })
-	if len(list) != number(ts, args[2]) {
-		ts.Fatalf("%d calls about %s, want %s: %v", len(list), args[1], args[2], list)
+	want := number(ts, args[2])
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	poll := time.NewTicker(10 * time.Millisecond)
+	defer poll.Stop()
+	for {
+		list := slices.DeleteFunc(calls(), func(r ddbtest.Request) bool { return r.Table != args[1] || r.Number <= before })
+		if len(list) == want {
+			return
+		}
+		select {
+		case <-poll.C:
+		case <-ctx.Done():
+		}
+		if len(list) > want || ctx.Err() != nil {
+			ts.Fatalf("%d calls about %s, want %d: %v", len(list), args[1], want, list)
+		}
 	}
 }
 

@@ -330,7 +330,7 @@ func newCommand(t *testing.T, args ...string) *command {
 	t.Cleanup(cancel)
 	c := &command{t: t, ctx: ctx, cmd: exec.CommandContext(ctx, path, args...), over: make(chan struct{}), more: make(chan struct{}, 1)}
 	c.cmd.Dir = t.TempDir()
-	c.cmd.Env = append(world.Env(), "TERM=xterm")
+	c.cmd.Env = append(world.Env(), "TERM=xterm", quickRace)
 	return c
 }
 
