@@ -185,8 +185,8 @@ func TestClosedPipe(t *testing.T) {
 		args  []string
 	}{
 		{"while it writes", ddbtest.Fault{Kind: ddbtest.Observe}, []string{"a"}},
-		{"while it waits", ddbtest.Fault{Kind: ddbtest.Hang, Op: "Query", Skip: 1}, []string{"a"}},
-		{"while it scans", ddbtest.Fault{Kind: ddbtest.Hang, Op: "Scan", Skip: 1}, []string{"-q"}},
+		{"while it waits", ddbtest.Fault{Kind: ddbtest.Hang, Op: "Query", Skip: 1}, []string{"a", "--attributes", "pk,sk"}},
+		{"while it scans", ddbtest.Fault{Kind: ddbtest.Hang, Op: "Scan", Skip: 1}, []string{"-q", "--attributes", "pk,sk"}},
 	} {
 		test.fault.Table = name
 		proxy := world.Account("prod").Proxy
