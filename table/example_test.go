@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/dynamo-cmdline/dynamo/item"
+	"github.com/dynamo-cmdline/dynamo/query"
 	"github.com/dynamo-cmdline/dynamo/table"
 )
 
@@ -34,4 +35,27 @@ func Example() {
 	})
 	fmt.Println("read", summary.Read, "written", summary.Written, "skipped", summary.Skipped, "error", err)
 	// Output: read 4 written 3 skipped 1 error <nil>
+}
+
+// One customer's order, into a struct.
+func ExampleTable_Query() {
+	ctx := context.Background()
+	prod, err := table.Open(ctx, "prod", "example", table.Access{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for it, err := range prod.Query(ctx, query.Query{Partition: "order#1"}) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		var order struct {
+			ID       string `dynamodbav:"pk"`
+			Customer string `dynamodbav:"customer"`
+		}
+		if err := table.Unmarshal(it, &order); err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(order.ID, order.Customer)
+	}
+	// Output: order#1 globex
 }

@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -238,5 +239,53 @@ func TestQueryBreaksOff(t *testing.T) {
 	c.expect(`"msg":"interrupted"`)
 	if text := c.text(); strings.Contains(text, `"error":{`) || strings.Contains(text, "\n]") {
 		t.Errorf("what broke off looks whole: %.200q", text)
+	}
+}
+
+// The policies in docs/iam allow what the commands ask for, and nothing else.
+func TestPoliciesAreWhatIsAsked(t *testing.T) {
+	t.Parallel()
+	const name = "policies"
+	remove, err := createTable("prod", name, "pk:S,sk:N", "by-mail=mail:S")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(remove)
+	for _, test := range []struct {
+		policy string
+		runs   [][]string
+	}{
+		{"query", [][]string{{"query", "a"}, {"query"}, {"query", "a", "--index", "by-mail"}, {"query", "--index", "by-mail", "--count"}}},
+		{"describe", [][]string{{"describe"}}},
+	} {
+		before := len(world.Account("prod").Proxy.Requests())
+		for _, args := range test.runs {
+			c := newCommand(t, append(args, "--table", name, "--env", "prod")...)
+			if out, err := c.cmd.CombinedOutput(); err != nil {
+				t.Fatalf("%q: %v\n%s", args, err, out)
+			}
+		}
+		src, err := os.ReadFile("../../docs/iam/" + test.policy + ".json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var policy struct{ Statement []struct{ Action []string } }
+		if err := json.Unmarshal(src, &policy); err != nil {
+			t.Fatal(err)
+		}
+		asked := map[string]bool{}
+		for _, r := range world.Account("prod").Proxy.Requests()[before:] {
+			if r.Table == name {
+				asked["dynamodb:"+r.Op] = true
+			}
+		}
+		var allowed []string
+		for _, s := range policy.Statement {
+			allowed = append(allowed, s.Action...)
+		}
+		slices.Sort(allowed)
+		if got := slices.Sorted(maps.Keys(asked)); !slices.Equal(got, allowed) {
+			t.Errorf("%s: asked for %q, the policy allows %q", test.policy, got, allowed)
+		}
 	}
 }

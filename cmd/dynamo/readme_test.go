@@ -36,7 +36,8 @@ func TestReadme(t *testing.T) {
 	w := ddbtest.Start(t, ddbtest.WithMoto())
 	for _, table := range []string{"orders", "orders-copy", "customers"} {
 		for _, account := range []string{"prod", "dev"} {
-			shape := ddbtest.Table{Name: table, Partition: ddbtest.S("pk")}
+			shape := ddbtest.Table{Name: table, Partition: ddbtest.S("pk"), Sort: ddbtest.S("sk"),
+				Indexes: []ddbtest.Index{{Name: "by-status", Partition: ddbtest.S("status")}}}
 			if err := w.Account(account).CreateTable(t.Context(), shape); err != nil {
 				t.Fatal(err)
 			}
