@@ -82,7 +82,10 @@ func TestPagesLeft(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			src := &table{segments: segments, n: 3000, perPage: 1, latency: time.Second}
 			began := time.Now()
-			for range Pages(t.Context(), src, ReadOptions{Readers: 8}) {
+			for _, err := range Pages(t.Context(), src, ReadOptions{Readers: 8}) {
+				if err != nil {
+					t.Fatal(err)
+				}
 				break
 			}
 			if took := time.Since(began); took > time.Second {

@@ -96,14 +96,14 @@ func ParseValue(text string) ([]byte, error) {
 	if end, err := s.Any(0); err != nil || s.Space(end) != len(text) {
 		return nil, errNotJSON
 	}
-	switch c := text[0]; {
-	case c == '"':
+	switch text[0] {
+	case '"':
 		return []byte(`{"S":` + text + `}`), nil
-	case c == 't' || c == 'f':
+	case 't', 'f':
 		return []byte(`{"BOOL":` + text + `}`), nil
-	case c == 'n':
+	case 'n':
 		return []byte(`{"NULL":true}`), nil
-	case c == '{':
+	case '{':
 		found, err := item.Parse([]byte(`{"v":`+text+`}`), item.Schema{Partition: item.Attr{Name: "v", Type: item.String}})
 		if err != nil {
 			return nil, errNotTyped
@@ -115,7 +115,7 @@ func ParseValue(text string) ([]byte, error) {
 			}
 		}
 		return found.Partition, nil
-	case c == '[':
+	case '[':
 		return nil, errNotTyped
 	}
 	if err := checkNumber(text); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -87,7 +88,7 @@ func parseKeys(text string) (partition, sort ddbtest.Attr, err error) {
 	var attrs [2]ddbtest.Attr
 	for i, key := range strings.SplitN(text, ",", 2) {
 		name, kind, ok := strings.Cut(key, ":")
-		if !ok || !strings.Contains("S N B", kind) {
+		if !ok || !slices.Contains([]string{"S", "N", "B"}, kind) {
 			return partition, sort, fmt.Errorf("no such keys: %q", text)
 		}
 		attrs[i] = ddbtest.Attr{Name: name, Type: types.ScalarAttributeType(kind)}

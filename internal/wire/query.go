@@ -40,7 +40,7 @@ func (t *Table) Query(ctx context.Context, q Query, page *item.Page) error {
 
 // queryBody has its members in the order that the typed client sends them.
 func (t *Table) queryBody(q Query) []byte {
-	b := q.Expressions.begin(q.Eventual, q.From)
+	b := q.begin(q.Eventual, q.From)
 	b = member(b, "FilterExpression", q.Filter)
 	b = member(b, "IndexName", q.Index)
 	b = member(b, "KeyConditionExpression", q.Condition)

@@ -51,7 +51,7 @@ func (t *Table) scanBody(s Scan) []byte {
 	if s.KeysOnly {
 		s.Expressions = t.keysOnly()
 	}
-	b := s.Expressions.begin(s.Eventual, s.From)
+	b := s.begin(s.Eventual, s.From)
 	b = member(b, "FilterExpression", s.Filter)
 	b = member(b, "IndexName", s.Index)
 	if s.Limit > 0 {
