@@ -13,6 +13,9 @@ import (
 // hidden reports whether c could steer a terminal, or make it show text in
 // another order than it has: control and format characters, and line ends.
 func hidden(c rune) bool {
+	if c < utf8.RuneSelf { // most are
+		return c < ' ' || c == 0x7f
+	}
 	return unicode.IsControl(c) || unicode.Is(unicode.Cf, c) || c == '\u2028' || c == '\u2029'
 }
 
@@ -49,7 +52,16 @@ func appendQuoted(b []byte, text string) []byte {
 // hidden beyond the 16 bits of a \u.
 func appendEscaped(b []byte, text string, beyond func([]byte, rune) []byte) []byte {
 	b = append(b, '"')
-	for _, c := range text {
+	plain := 0 // of text is in b
+	for i := 0; i < len(text); {
+		if c := text[i]; c >= ' ' && c < 0x7f && c != '"' && c != '\\' {
+			i++
+			continue
+		}
+		b = append(b, text[plain:i]...)
+		c, size := utf8.DecodeRuneInString(text[i:])
+		i += size
+		plain = i
 		switch {
 		case c == '"' || c == '\\':
 			b = append(b, '\\', byte(c))
@@ -67,7 +79,7 @@ func appendEscaped(b []byte, text string, beyond func([]byte, rune) []byte) []by
 			b = appendUnit(b, c)
 		}
 	}
-	return append(b, '"')
+	return append(append(b, text[plain:]...), '"')
 }
 
 func appendUnit(b []byte, c rune) []byte {

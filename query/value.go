@@ -125,22 +125,23 @@ func unescape(raw []byte) (string, error) {
 
 // order sorts the members of a map: first those named, in that order.
 func (v *value) order(first []string) {
-	rank := func(name string) int {
-		if i := slices.Index(first, name); i >= 0 {
-			return i
+	type place struct{ rank, from int }
+	sorted := make([]place, len(v.names))
+	for i, name := range v.names {
+		sorted[i] = place{len(first), i}
+		if at := slices.Index(first, name); at >= 0 {
+			sorted[i].rank = at
 		}
-		return len(first)
 	}
-	sorted := make([]int, len(v.names))
-	for i := range sorted {
-		sorted[i] = i
-	}
-	slices.SortFunc(sorted, func(i, j int) int {
-		return cmp.Or(rank(v.names[i])-rank(v.names[j]), strings.Compare(v.names[i], v.names[j]))
+	slices.SortFunc(sorted, func(a, b place) int {
+		if a.rank != b.rank {
+			return a.rank - b.rank
+		}
+		return strings.Compare(v.names[a.from], v.names[b.from])
 	})
 	names, list := make([]string, len(sorted)), make([]value, len(sorted))
-	for i, from := range sorted {
-		names[i], list[i] = v.names[from], v.list[from]
+	for i, p := range sorted {
+		names[i], list[i] = v.names[p.from], v.list[p.from]
 	}
 	v.names, v.list = names, list
 }

@@ -401,3 +401,14 @@ func FuzzItem(f *testing.F) {
 		}
 	})
 }
+
+func TestQuoted(t *testing.T) {
+	for text, want := range map[string]string{
+		"": `""`, "a": `"a"`, "a\"b\\": `"a\"b\\"`, "\n\r\t\x00": `"\n\r\t\u0000"`, "é\x7f\u0085😀": `"é\u007f\u0085😀"`, "\u202ex\U000e0001": `"\u202ex\udb40\udc01"`,
+		"a\xffb\xc3": "\"a\ufffdb\ufffd\"",
+	} {
+		if got := quoted(text); got != want {
+			t.Errorf("%q is %s, want %s", text, got, want)
+		}
+	}
+}

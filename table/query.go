@@ -89,7 +89,7 @@ const (
 	segmentBytes = 8 << 20
 	// scanReaders bounds the segments that a query reads at once, and with them
 	// what is held in memory: a page each.
-	scanReaders = 8
+	scanReaders = 4
 )
 
 // scanSegments is one where the pages after the first few will not be wanted,
