@@ -27,6 +27,8 @@ type Account struct {
 	client    *dynamodb.Client
 	idle      *http.Transport // of client; closed with the account
 	schemas   schemas
+
+	capacities capacities
 }
 
 func openAccount(ctx context.Context, w *World, spec accountSpec, endpoint string) (*Account, error) {

@@ -161,6 +161,8 @@ func (r *request) failStatus(status int, code, message string) *answer {
 // namespace is what AWS puts before the name of an exception.
 func namespace(code string) string {
 	switch code {
+	case "ObjectNotFoundException", "ConcurrentUpdateException", "FailedResourceAccessException", "InvalidNextTokenException":
+		return "" // Application Auto Scaling's own
 	case "ThrottlingException":
 		return "com.amazon.coral.availability#"
 	case "ValidationException":

@@ -49,6 +49,7 @@ var readOps = map[string]bool{
 	"DescribeExport": true, "ListExports": true, "DescribeImport": true, "ListImports": true,
 	"DescribeContributorInsights": true, "DescribeKinesisStreamingDestination": true, "GetResourcePolicy": true,
 	"GetCallerIdentity": true, "AssumeRole": true,
+	"DescribeScalableTargets": true, "DescribeScalingPolicies": true, "DescribeScheduledActions": true, "DescribeScalingActivities": true,
 }
 
 type log struct {

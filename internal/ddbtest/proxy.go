@@ -47,6 +47,7 @@ type request struct {
 	table  string            // the first table named
 	refs   map[string]string // table name → the ARN it was called by
 	sts    bool
+	scales bool     // a call of Application Auto Scaling
 	key    issued   // the sender's
 	fault  *armed   // what struck
 	writes []Write  // applied
@@ -180,6 +181,10 @@ func (p *Proxy) read(r *request) *answer {
 		r.op, _, _ = strings.Cut(action, "&")
 		return nil
 	}
+	if r.scales = strings.HasPrefix(r.http.Header.Get("X-Amz-Target"), scalingTarget); r.scales {
+		r.nameResource()
+		return nil
+	}
 	if a := p.nameTables(r); a != nil {
 		return a
 	}
@@ -215,12 +220,27 @@ func (p *Proxy) apply(r *request) *answer {
 		r.applied = a.status == http.StatusOK
 		return a
 	}
-	a := p.forward(r.http, p.account.engineURL, r.body)
+	if r.scales {
+		return p.answerScaling(r)
+	}
+	a := p.askEngine(r)
 	if a.status == http.StatusOK {
 		p.note(r, a)
 	}
 	if !dataOps[r.op] || a.status != http.StatusOK {
 		p.ownARNs(a)
+	}
+	return a
+}
+
+// askEngine has the engine answer, mended where Dynoxide is known not to be AWS.
+func (p *Proxy) askEngine(r *request) *answer {
+	if r.op == "UpdateTable" && p.account.engine != nil {
+		return p.updateTable(r)
+	}
+	a := p.forward(r.http, p.account.engineURL, r.body)
+	if r.op == "DescribeTable" && p.account.engine != nil {
+		p.mendDescription(a)
 	}
 	return a
 }

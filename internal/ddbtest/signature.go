@@ -46,14 +46,22 @@ func (p *Proxy) checkSender(r *request) *answer {
 	switch {
 	case key.account != p.account:
 		return r.fail("UnrecognizedClientException", "The security token included in the request is invalid.")
-	case s.service != "dynamodb":
-		return r.fail("InvalidSignatureException", "Credential should be scoped to correct service: 'dynamodb'.")
+	case s.service != r.service():
+		return r.fail("InvalidSignatureException", "Credential should be scoped to correct service: '"+r.service()+"'.")
 	case s.region != p.account.Region && r.op == "ListTables":
 		return jsonAnswer(http.StatusOK, []byte(`{"TableNames":[]}`))
 	case s.region != p.account.Region:
 		return r.fail("ResourceNotFoundException", "Requested resource not found")
 	}
 	return nil
+}
+
+// service is the name that the request must be signed for.
+func (r *request) service() string {
+	if r.scales {
+		return "application-autoscaling"
+	}
+	return "dynamodb"
 }
 
 // signedBy signs the request again, with the SDK's own signer, and compares.

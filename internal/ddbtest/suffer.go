@@ -68,7 +68,7 @@ func exception(r *request, f *armed) *answer {
 	case Error:
 		return r.fail(f.Code, text)
 	case Deny:
-		return r.fail("AccessDeniedException", "User: arn:aws:iam::"+r.key.account.ID+":user/tester is not authorized to perform: dynamodb:"+
+		return r.fail("AccessDeniedException", "User: arn:aws:iam::"+r.key.account.ID+":user/tester is not authorized to perform: "+r.service()+":"+
 			r.op+" on resource: "+r.key.account.TableARN(r.table))
 	case Validation:
 		if text == "" {

@@ -53,7 +53,7 @@ func WithAccount(name, id, region string) Option {
 	}
 }
 
-// WithMoto adds the backup operations, which cost a Python process and seconds to start.
+// WithMoto adds the backup operations and Application Auto Scaling, which cost a Python process and seconds to start.
 func WithMoto() Option { return func(s *settings) { s.moto = true } }
 
 // WithSeed seeds what faults choose at random; the default is 1.
