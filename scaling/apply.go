@@ -1,0 +1,300 @@
+package scaling
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/applicationautoscaling"
+	aas "github.com/aws/aws-sdk-go-v2/service/applicationautoscaling/types"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+)
+
+// Options choose how patient to be. The zero value is fine.
+type Options struct {
+	Stall time.Duration // give up after so long without any progress; 0 means 15 minutes
+
+	// Watch is told what is being done, as it begins: a step, or a wait. It is called
+	// on Apply's goroutine. Nil for nobody.
+	Watch func(doing string)
+}
+
+func (o Options) caller(c Clients, table string) *caller {
+	if o.Stall == 0 {
+		o.Stall = defaultStall
+	}
+	if o.Watch == nil {
+		o.Watch = func(string) {}
+	}
+	return &caller{Clients: c, table: table, stall: o.Stall, watch: o.Watch}
+}
+
+// A StateError says that the table is in a state that allows no change.
+type StateError struct {
+	Status string
+	text   string
+}
+
+func (e *StateError) Error() string { return e.text }
+
+// Await waits until the table and its indexes are ACTIVE, and reads its state.
+// The errors are a [*StateError], those of the services, or the context's cause.
+func Await(ctx context.Context, c Clients, table string, o Options) (State, error) {
+	return o.caller(c, table).await(ctx, nil)
+}
+
+// await waits for ACTIVE, and for what the table should then show: its
+// description may lag behind. That it never shows it is for the next Diff to find out.
+func (c *caller) await(ctx context.Context, shows func(State) bool) (State, error) {
+	began, wait := time.Now(), firstPause/2
+	var settled time.Time // since when it is ACTIVE
+	told := ""
+	for {
+		s, err := c.describe(ctx)
+		if err != nil {
+			return s, err
+		}
+		switch {
+		case s.Status == active:
+			if settled.IsZero() {
+				settled = time.Now()
+			}
+			if shows == nil || shows(s) || time.Since(settled) > lagLimit {
+				return s, c.readScaling(ctx, &s)
+			}
+		case lasting[types.TableStatus(s.Status)]:
+			return s, &StateError{s.Status, fmt.Sprintf("the table is %s", s.Status)}
+		default:
+			settled = time.Time{}
+		}
+		if time.Since(began) > c.stall {
+			return s, &StateError{s.Status, fmt.Sprintf("the table is still %s after %s", s.Status, c.stall)}
+		}
+		if told != s.Status && s.Status != active {
+			told = s.Status
+			c.watch("wait until ACTIVE: now " + s.Status)
+		}
+		if err := pause(ctx, wait); err != nil {
+			return s, err
+		}
+		wait = min(lastPause, wait*3/2)
+	}
+}
+
+// lagLimit is how long an ACTIVE table may show what it was before.
+const lagLimit = 30 * time.Second
+
+// lasting are the states that do not pass by waiting.
+var lasting = map[types.TableStatus]bool{
+	types.TableStatusDeleting: true, types.TableStatusArchiving: true, types.TableStatusArchived: true,
+	types.TableStatusInaccessibleEncryptionCredentials: true, types.TableStatus("REPLICATION_NOT_AUTHORIZED"): true,
+}
+
+// A Result is what an Apply did, true also where it broke off.
+type Result struct {
+	Done  []Step // in the order in which they were done
+	After State  // as it was last read
+}
+
+// attempts is how often the difference is taken anew when the table turns out
+// not to be what the last one was taken from.
+const attempts = 5
+
+// Apply makes the table's state what want says, step by step as [Diff] orders
+// them, and reads it again to see that it is so. A table that is being changed is waited for.
+// Whatever fails for a moment is tried again for up to Stall. What ends early is completed by
+// another Apply with the same want.
+//
+// Capacity that auto scaling moves within its range meanwhile is left where it is. The errors are a
+// [*LimitError], a [*StateError], those of the services, or the context's cause.
+func Apply(ctx context.Context, cl Clients, table string, have, want State, o Options) (Result, error) {
+	c := o.caller(cl, table)
+	r := Result{After: have}
+	for rounds, failed := 0, 0; ; {
+		steps, before := Diff(r.After, want).Steps, len(r.Done)
+		if len(steps) == 0 {
+			return r, nil
+		}
+		err := c.steps(ctx, steps, &r)
+		if err == nil {
+			rounds, failed = rounds+1, 0
+		} else if failed++; len(r.Done) > before {
+			failed = 1
+		}
+		switch {
+		case err != nil && (classOf(err) != stale || failed == attempts):
+			return r, err
+		case rounds > attempts:
+			return r, fmt.Errorf("all was done, and the table still needs: %s", steps[0])
+		case rounds > 1 || err != nil: // the first look comes at once
+			if err := pause(ctx, min(lastPause, firstPause<<(rounds+failed))); err != nil {
+				return r, err
+			}
+		}
+		after, err := c.await(ctx, nil)
+		if err != nil {
+			return r, err
+		}
+		r.After = after
+		want = moved(after, want)
+	}
+}
+
+// steps does one after the other.
+func (c *caller) steps(ctx context.Context, steps []Step, r *Result) error {
+	for _, s := range steps {
+		c.watch(s.String())
+		if err := c.step(ctx, s, r.After); err != nil {
+			return fmt.Errorf("%s: %w", s, err)
+		}
+		r.Done = append(r.Done, s)
+	}
+	return nil
+}
+
+// moved is want, but for capacities that auto scaling may by now have moved.
+func moved(have, want State) State {
+	want = want.clone()
+	for _, index := range want.places() {
+		w, h := want.at(index), have.at(index)
+		for _, d := range directions {
+			units, r := w.side(d)
+			is, _ := h.side(d)
+			if r.active() && *is >= r.Min && *is <= r.Max {
+				*units = *is
+			}
+		}
+		want.set(index, w)
+	}
+	return want
+}
+
+// step makes a step's call until it is done, and waits for its effect.
+func (c *caller) step(ctx context.Context, s Step, have State) error {
+	ofTable, sent := s.Do == Switch || s.Do == Resize, false
+	for began := time.Now(); ; {
+		err := c.retry(ctx, func() error {
+			if sent && ofTable { // the one before may have been done, answered or not
+				if now, err := c.await(ctx, nil); err != nil || s.shown(now) {
+					return err
+				}
+			}
+			sent = true
+			return c.call(ctx, s)
+		})
+		var missing *aas.ObjectNotFoundException
+		switch classOf(err) {
+		case busy:
+			if time.Since(began) > c.stall {
+				return err
+			}
+			c.watch("wait until ACTIVE: " + place(s.Index) + " is in use")
+			if err := pause(ctx, firstPause); err != nil {
+				return err
+			}
+			continue
+		case limited:
+			if s.Do == Switch && s.Billing == OnDemand || len(s.decrease) > 0 {
+				err = limit(s, have, time.Now(), err)
+			}
+		case stale:
+			if errors.As(err, &missing) && (s.Do == Deregister || s.Do == DeletePolicy || s.Do == DeleteAction) {
+				return nil // gone is gone
+			}
+		}
+		if err != nil || !ofTable {
+			return err
+		}
+		_, err = c.await(ctx, s.shown)
+		return err
+	}
+}
+
+// shown reports whether a state shows the billing and capacity of a Switch or Resize.
+func (s Step) shown(now State) bool {
+	if s.Billing != "" && now.Billing != s.Billing {
+		return false
+	}
+	for _, u := range s.Units {
+		if c := now.at(u.Index); c.ReadUnits != u.Read || c.WriteUnits != u.Write {
+			return false
+		}
+	}
+	return true
+}
+
+// call sends a step's one request.
+func (c *caller) call(ctx context.Context, s Step) error {
+	namespace, id, dimension := aas.ServiceNamespaceDynamodb, aws.String(resource(c.table, s.Index)), dimensionOf(s.Index, s.Direction)
+	switch s.Do {
+	case Switch, Resize:
+		_, err := c.Tables.UpdateTable(ctx, s.update(c.table))
+		return err
+	case Register:
+		_, err := c.Scaling.RegisterScalableTarget(ctx, &applicationautoscaling.RegisterScalableTargetInput{
+			ServiceNamespace: namespace, ResourceId: id, ScalableDimension: dimension,
+			MinCapacity: aws.Int32(int32(s.Range.Min)), MaxCapacity: aws.Int32(int32(s.Range.Max)),
+			SuspendedState: &aas.SuspendedState{
+				DynamicScalingInSuspended:  aws.Bool(s.Range.Suspended.In),
+				DynamicScalingOutSuspended: aws.Bool(s.Range.Suspended.Out),
+				ScheduledScalingSuspended:  aws.Bool(s.Range.Suspended.Scheduled),
+			},
+		})
+		return err
+	case Deregister:
+		_, err := c.Scaling.DeregisterScalableTarget(ctx, &applicationautoscaling.DeregisterScalableTargetInput{
+			ServiceNamespace: namespace, ResourceId: id, ScalableDimension: dimension})
+		return err
+	case PutPolicy:
+		_, err := c.Scaling.PutScalingPolicy(ctx, &applicationautoscaling.PutScalingPolicyInput{
+			ServiceNamespace: namespace, ResourceId: id, ScalableDimension: dimension,
+			PolicyName: aws.String(s.Policy.Name), PolicyType: aas.PolicyType(s.Policy.Type),
+			TargetTrackingScalingPolicyConfiguration: s.Policy.Tracking, StepScalingPolicyConfiguration: s.Policy.Step,
+		})
+		return err
+	case DeletePolicy:
+		_, err := c.Scaling.DeleteScalingPolicy(ctx, &applicationautoscaling.DeleteScalingPolicyInput{
+			ServiceNamespace: namespace, ResourceId: id, ScalableDimension: dimension, PolicyName: aws.String(s.Policy.Name)})
+		return err
+	case PutAction:
+		in := &applicationautoscaling.PutScheduledActionInput{
+			ServiceNamespace: namespace, ResourceId: id, ScalableDimension: dimension,
+			ScheduledActionName: aws.String(s.Action.Name), Schedule: aws.String(s.Action.Schedule), StartTime: s.Action.Start, EndTime: s.Action.End,
+			ScalableTargetAction: &aas.ScalableTargetAction{MinCapacity: s.Action.Min, MaxCapacity: s.Action.Max},
+		}
+		if s.Action.Timezone != "" {
+			in.Timezone = aws.String(s.Action.Timezone)
+		}
+		_, err := c.Scaling.PutScheduledAction(ctx, in)
+		return err
+	case DeleteAction:
+		_, err := c.Scaling.DeleteScheduledAction(ctx, &applicationautoscaling.DeleteScheduledActionInput{
+			ServiceNamespace: namespace, ResourceId: id, ScalableDimension: dimension, ScheduledActionName: aws.String(s.Action.Name)})
+		return err
+	}
+	return fmt.Errorf("unknown step %q", s.Do)
+}
+
+// update is the UpdateTable of a Switch or Resize.
+func (s Step) update(table string) *dynamodb.UpdateTableInput {
+	in := &dynamodb.UpdateTableInput{TableName: aws.String(table)}
+	switch s.Billing {
+	case OnDemand:
+		in.BillingMode = types.BillingModePayPerRequest
+	case Provisioned:
+		in.BillingMode = types.BillingModeProvisioned
+	}
+	for _, u := range s.Units {
+		throughput := &types.ProvisionedThroughput{ReadCapacityUnits: aws.Int64(u.Read), WriteCapacityUnits: aws.Int64(u.Write)}
+		if u.Index == "" {
+			in.ProvisionedThroughput = throughput
+			continue
+		}
+		in.GlobalSecondaryIndexUpdates = append(in.GlobalSecondaryIndexUpdates, types.GlobalSecondaryIndexUpdate{
+			Update: &types.UpdateGlobalSecondaryIndexAction{IndexName: aws.String(u.Index), ProvisionedThroughput: throughput}})
+	}
+	return in
+}
