@@ -143,12 +143,21 @@ func Apply(ctx context.Context, cl Clients, table string, have, want State, o Op
 	}
 }
 
+// A StepError is the error of a step's call.
+type StepError struct {
+	Step Step
+	Err  error
+}
+
+func (e *StepError) Error() string { return e.Step.String() + ": " + e.Err.Error() }
+func (e *StepError) Unwrap() error { return e.Err }
+
 // steps does one after the other.
 func (c *caller) steps(ctx context.Context, steps []Step, r *Result) error {
 	for _, s := range steps {
 		c.watch(s.String())
 		if err := c.step(ctx, s, r.After); err != nil {
-			return fmt.Errorf("%s: %w", s, err)
+			return &StepError{s, err}
 		}
 		r.Done = append(r.Done, s)
 	}
@@ -176,14 +185,14 @@ func moved(have, want State) State {
 func (c *caller) step(ctx context.Context, s Step, have State) error {
 	ofTable, sent := s.Do == Switch || s.Do == Resize, false
 	for began := time.Now(); ; {
-		err := c.retry(ctx, func() error {
+		err := c.retry(ctx, func(attempt context.Context) error {
 			if sent && ofTable { // the one before may have been done, answered or not
 				if now, err := c.await(ctx, nil); err != nil || s.shown(now) {
 					return err
 				}
 			}
 			sent = true
-			return c.call(ctx, s)
+			return c.call(attempt, s)
 		})
 		var missing *aas.ObjectNotFoundException
 		switch classOf(err) {

@@ -68,7 +68,7 @@ func (c *caller) read(ctx context.Context) (State, error) {
 // describe reads what DynamoDB itself knows.
 func (c *caller) describe(ctx context.Context) (State, error) {
 	var out *dynamodb.DescribeTableOutput
-	err := c.retry(ctx, func() (err error) {
+	err := c.retry(ctx, func(ctx context.Context) (err error) {
 		out, err = c.Tables.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: aws.String(c.table)})
 		if err == nil && (out.Table == nil || out.Table.TableStatus == "") {
 			err = errEmpty
@@ -129,7 +129,7 @@ func (c *caller) readScaling(ctx context.Context, s *State) error {
 		resources = append(resources, resource(c.table, index))
 	}
 	for ids := range slices.Chunk(resources, 50) { // AWS's limit per request
-		err := c.pages(ctx, func(token *string) (*string, error) {
+		err := c.pages(ctx, func(ctx context.Context, token *string) (*string, error) {
 			out, err := c.Scaling.DescribeScalableTargets(ctx, &applicationautoscaling.DescribeScalableTargetsInput{
 				ServiceNamespace: aas.ServiceNamespaceDynamodb, ResourceIds: ids, NextToken: token})
 			if err == nil && out.ScalableTargets == nil {
@@ -164,7 +164,7 @@ func (c *caller) readScaling(ctx context.Context, s *State) error {
 }
 
 func (c *caller) readPolicies(ctx context.Context, s *State, id string) error {
-	return c.pages(ctx, func(token *string) (*string, error) {
+	return c.pages(ctx, func(ctx context.Context, token *string) (*string, error) {
 		out, err := c.Scaling.DescribeScalingPolicies(ctx, &applicationautoscaling.DescribeScalingPoliciesInput{
 			ServiceNamespace: aas.ServiceNamespaceDynamodb, ResourceId: aws.String(id), NextToken: token})
 		if err == nil && out.ScalingPolicies == nil {
@@ -185,7 +185,7 @@ func (c *caller) readPolicies(ctx context.Context, s *State, id string) error {
 }
 
 func (c *caller) readActions(ctx context.Context, s *State, id string) error {
-	return c.pages(ctx, func(token *string) (*string, error) {
+	return c.pages(ctx, func(ctx context.Context, token *string) (*string, error) {
 		out, err := c.Scaling.DescribeScheduledActions(ctx, &applicationautoscaling.DescribeScheduledActionsInput{
 			ServiceNamespace: aas.ServiceNamespaceDynamodb, ResourceId: aws.String(id), NextToken: token})
 		if err == nil && out.ScheduledActions == nil {
@@ -209,11 +209,11 @@ func (c *caller) readActions(ctx context.Context, s *State, id string) error {
 }
 
 // pages asks for one page after the other.
-func (c *caller) pages(ctx context.Context, ask func(token *string) (*string, error)) error {
+func (c *caller) pages(ctx context.Context, ask func(ctx context.Context, token *string) (*string, error)) error {
 	var token *string
 	for {
 		var next *string
-		err := c.retry(ctx, func() (err error) { next, err = ask(token); return err })
+		err := c.retry(ctx, func(ctx context.Context) (err error) { next, err = ask(ctx, token); return err })
 		switch {
 		case err != nil:
 			return err

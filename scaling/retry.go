@@ -27,7 +27,8 @@ const (
 	defaultStall = 15 * time.Minute
 	firstPause   = 200 * time.Millisecond // AWS's control plane takes a few calls a second
 	lastPause    = 5 * time.Second
-	refreshes    = 3 // of credentials, for one call
+	attemptLimit = 30 * time.Second // AWS answers within a second or two
+	refreshes    = 3                // of credentials, for one call
 )
 
 var errEmpty = errors.New("the answer is empty")
@@ -52,6 +53,7 @@ var codes = map[string]class{
 	"ValidationException":    stale, "ObjectNotFoundException": stale,
 	"LimitExceededException": limited,
 	"ExpiredTokenException":  expired, "ExpiredToken": expired, "RequestExpired": expired, "UnrecognizedClientException": expired, "InvalidClientTokenId": expired,
+	"InvalidSignatureException": expired, "SignatureDoesNotMatch": expired, "RequestTimeTooSkewed": expired, // the client has learnt the time by then
 }
 
 func classOf(err error) class {
@@ -61,6 +63,8 @@ func classOf(err error) class {
 	switch {
 	case errors.Is(err, context.Canceled):
 		return fatal
+	case errors.Is(err, context.DeadlineExceeded):
+		return again
 	case errors.As(err, &api) && codes[api.ErrorCode()] == limited && simultaneous.MatchString(api.ErrorMessage()):
 		return again
 	case errors.As(err, &api) && codes[api.ErrorCode()] != fatal:
@@ -82,14 +86,17 @@ func classOf(err error) class {
 // simultaneous is the limit that passes by itself: how many tables may change at once.
 var simultaneous = regexp.MustCompile(`(?i)simultaneous|concurrent`)
 
-// retry makes a call until it is answered, or fails for good.
-func (c *caller) retry(ctx context.Context, call func() error) error {
+// retry makes a call until it is answered, or fails for good. Each attempt has
+// a deadline of its own.
+func (c *caller) retry(ctx context.Context, call func(context.Context) error) error {
 	began, wait, refreshed := time.Now(), firstPause, 0
 	for {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		err := call()
+		attempt, cancel := context.WithTimeout(ctx, attemptLimit)
+		err := call(attempt)
+		cancel()
 		if err == nil {
 			return nil
 		}
