@@ -175,6 +175,7 @@ func (c *caller) readPolicies(ctx context.Context, s *State, id string) error {
 		}
 		for _, p := range out.ScalingPolicies {
 			s.note(c.table, aws.ToString(p.ResourceId), p.ScalableDimension, func(r *Range) {
+				r.Policies = slices.DeleteFunc(r.Policies, func(q Policy) bool { return q.Name == aws.ToString(p.PolicyName) }) // pages may overlap
 				r.Policies = append(r.Policies, Policy{aws.ToString(p.PolicyName), string(p.PolicyType), p.TargetTrackingScalingPolicyConfiguration, p.StepScalingPolicyConfiguration})
 				slices.SortFunc(r.Policies, func(a, b Policy) int { return cmp.Compare(a.Name, b.Name) })
 				r.Utilization = utilization(r.Policies, directionOf(p.ScalableDimension))
@@ -200,6 +201,7 @@ func (c *caller) readActions(ctx context.Context, s *State, id string) error {
 				action.Min, action.Max = t.MinCapacity, t.MaxCapacity
 			}
 			s.note(c.table, aws.ToString(a.ResourceId), a.ScalableDimension, func(r *Range) {
+				r.Actions = slices.DeleteFunc(r.Actions, func(b Action) bool { return b.Name == action.Name })
 				r.Actions = append(r.Actions, action)
 				slices.SortFunc(r.Actions, func(a, b Action) int { return cmp.Compare(a.Name, b.Name) })
 			})

@@ -15,6 +15,7 @@
 package scaling
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -102,6 +103,36 @@ type Policy struct {
 	Type     string                                        `json:"type"`
 	Tracking *aas.TargetTrackingScalingPolicyConfiguration `json:"target_tracking,omitempty"`
 	Step     *aas.StepScalingPolicyConfiguration           `json:"step_scaling,omitempty"`
+}
+
+// MarshalJSON leaves out what AWS's types have no value for.
+func (p Policy) MarshalJSON() ([]byte, error) {
+	type plain Policy
+	text, err := json.Marshal(plain(p))
+	if err != nil {
+		return nil, err
+	}
+	var value map[string]any
+	if err := json.Unmarshal(text, &value); err != nil {
+		return nil, err
+	}
+	return json.Marshal(withoutNulls(value))
+}
+
+func withoutNulls(value any) any {
+	switch v := value.(type) {
+	case map[string]any:
+		for name, inner := range v {
+			if v[name] = withoutNulls(inner); inner == nil {
+				delete(v, name)
+			}
+		}
+	case []any:
+		for i := range v {
+			v[i] = withoutNulls(v[i])
+		}
+	}
+	return value
 }
 
 // An Action is a scheduled action of a scalable target.

@@ -45,6 +45,9 @@ type Table struct {
 	notice  string // a surprise in the configuration that the user should hear of
 	log     *slog.Logger
 	client  *dynamodb.Client
+
+	config   aws.Config // for the clients of other services
+	override string     // endpoint given over the profile's own, for every service; "" for none
 }
 
 // Access says how to reach a table beyond what its profile says. The zero
@@ -81,7 +84,7 @@ func Open(ctx context.Context, profile, name string, a Access) (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.region = cfg.Region
+	t.region, t.config, t.override = cfg.Region, cfg, a.Endpoint
 	t.client = dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) {
 		o.APIOptions = append(o.APIOptions, t.logged)
 		if a.Endpoint != "" {
@@ -214,7 +217,11 @@ func (t *Table) configError(err error) error {
 
 // checkEndpoint refuses to send credentials and items in the clear to another machine.
 func (t *Table) checkEndpoint() error {
-	base := t.client.Options().BaseEndpoint
+	return t.checkEndpointOf(t.client.Options().BaseEndpoint)
+}
+
+// checkEndpointOf is for the endpoint of any service; nil is AWS's own.
+func (t *Table) checkEndpointOf(base *string) error {
 	if base == nil {
 		return nil
 	}

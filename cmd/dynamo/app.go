@@ -40,7 +40,7 @@ func newApp(s streams) *cli.App {
 		Reader:          s.in, Writer: s.out, ErrWriter: s.err,
 		Commands: []*cli.Command{
 			copyCommand(s), compareCommand(s), resumeCommand(s), runsCommand(s),
-			queryCommand(s), tablesCommand(s), describeCommand(s), completionCommand(s),
+			queryCommand(s), tablesCommand(s), describeCommand(s), scaleCommand(s), completionCommand(s),
 		},
 		OnUsageError:              usageError,
 		ExitErrHandler:            func(*cli.Context, error) {},
@@ -62,7 +62,8 @@ dynamo copy --source prod --target dev             # the tables of dynamo.yaml
 dynamo compare --table orders --source prod --target dev
 dynamo resume                                      # goes on with the latest unfinished run
 dynamo query --table orders customer#42 --env prod
-dynamo describe --table orders --env prod`
+dynamo describe --table orders --env prod
+dynamo scale --table orders --env prod --read-mode ondemand`
 
 // usageError makes every complaint of the flag library one of ours.
 func usageError(c *cli.Context, err error, _ bool) error {
@@ -141,24 +142,31 @@ func noArguments(c *cli.Context) error {
 // that is not set gives them.
 func noEmptyValues(c *cli.Context) error {
 	for _, flag := range c.Command.Flags {
-		name := flag.Names()[0]
-		if !c.IsSet(name) {
-			continue
+		if err := emptyValue(c, flag.Names()[0]); err != nil {
+			return err
 		}
-		values := []string{"x"}
-		switch v := c.Value(name).(type) {
-		case string:
-			values = []string{v}
-		case cli.StringSlice:
-			values = v.Value()
+	}
+	return nil
+}
+
+// emptyValue refuses one such flag.
+func emptyValue(c *cli.Context, name string) error {
+	if !c.IsSet(name) {
+		return nil
+	}
+	values := []string{"x"}
+	switch v := c.Value(name).(type) {
+	case string:
+		values = []string{v}
+	case cli.StringSlice:
+		values = v.Value()
+	}
+	for _, v := range values {
+		if name != "pk" { // which is taken verbatim
+			v = strings.TrimSpace(v)
 		}
-		for _, v := range values {
-			if name != "pk" { // which is taken verbatim
-				v = strings.TrimSpace(v)
-			}
-			if v == "" {
-				return badUsage("is a variable not set?", "--%s has an empty value", name)
-			}
+		if v == "" {
+			return badUsage("is a variable not set?", "--%s has an empty value", name)
 		}
 	}
 	return nil

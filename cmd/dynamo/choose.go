@@ -41,7 +41,29 @@ func chooseTables(ctx context.Context, o copyOptions, conf config, s streams) ([
 		}
 		return askTables(ctx, all, o, s)
 	}
-	var names []string // in the order they were asked for, each once
+	return match(wanted, func() ([]string, error) { err := list(); return all, err }, func(w string) error {
+		return badUsage("see: aws dynamodb list-tables --profile "+o.source.profile, "no table of the source matches %q", w)
+	})
+}
+
+// expand turns globs into names of tables that the account has.
+func expand(ctx context.Context, e *end, wanted []string, where string) ([]string, error) {
+	list := func() ([]string, error) {
+		any, err := e.open(ctx, "any") // the name is not used
+		if err != nil {
+			return nil, err
+		}
+		return any.List(ctx)
+	}
+	return match(wanted, list, func(w string) error {
+		return badUsage("see: aws dynamodb list-tables", "no table %s matches %q", where, w)
+	})
+}
+
+// match returns the names that are wanted, and those of list that a wanted glob
+// matches: in the order they were asked for, each once.
+func match(wanted []string, list func() ([]string, error), none func(glob string) error) ([]string, error) {
+	var names, all []string
 	add := func(name string) {
 		if !slices.Contains(names, name) {
 			names = append(names, name)
@@ -52,8 +74,11 @@ func chooseTables(ctx context.Context, o copyOptions, conf config, s streams) ([
 			add(w)
 			continue
 		}
-		if err := list(); err != nil {
-			return nil, err
+		if all == nil {
+			var err error
+			if all, err = list(); err != nil {
+				return nil, err
+			}
 		}
 		found := false
 		for _, name := range all {
@@ -67,7 +92,7 @@ func chooseTables(ctx context.Context, o copyOptions, conf config, s streams) ([
 			}
 		}
 		if !found {
-			return nil, badUsage("see: aws dynamodb list-tables --profile "+o.source.profile, "no table of the source matches %q", w)
+			return nil, none(w)
 		}
 	}
 	return names, nil

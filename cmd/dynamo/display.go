@@ -125,7 +125,7 @@ func (d display) results(s streams, command string, list []result) error {
 			}
 		}
 	}
-	if err := stepSummary(command, list); err != nil {
+	if err := appendSummary(stepSummary(command, list)); err != nil {
 		say(s.err, "::warning::%s\n", annotation(visible(err.Error())))
 	}
 	if len(list) == 1 {
@@ -205,14 +205,12 @@ func (r result) print(w io.Writer) error {
 	return tab.Flush()
 }
 
-// stepSummary appends the results to the page that GitHub Actions shows for a job.
-func stepSummary(command string, list []result) error {
-	path := os.Getenv("GITHUB_STEP_SUMMARY")
-	if os.Getenv("GITHUB_ACTIONS") != "true" || path == "" {
-		return nil
-	}
+// cell escapes a text for a cell of a table in Markdown.
+var cell = strings.NewReplacer("|", `\|`, "\n", " ", "<", "&lt;").Replace
+
+// stepSummary is the results as Markdown.
+func stepSummary(command string, list []result) string {
 	var b strings.Builder
-	cell := strings.NewReplacer("|", `\|`, "\n", " ", "<", "&lt;").Replace
 	for _, r := range list {
 		fmt.Fprintf(&b, "### dynamo %s: %s\n\n| | |\n|---|---|\n", command, cell(r.name))
 		if r.summary != nil {
@@ -225,11 +223,20 @@ func stepSummary(command string, list []result) error {
 		}
 		b.WriteString("\n")
 	}
+	return b.String()
+}
+
+// appendSummary adds to the page that GitHub Actions shows for a job.
+func appendSummary(text string) error {
+	path := os.Getenv("GITHUB_STEP_SUMMARY")
+	if os.Getenv("GITHUB_ACTIONS") != "true" || path == "" {
+		return nil
+	}
 	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("append to the job summary: %w", err)
 	}
-	_, err = f.WriteString(b.String())
+	_, err = f.WriteString(text)
 	return errors.Join(err, f.Close())
 }
 

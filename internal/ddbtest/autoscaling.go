@@ -152,7 +152,12 @@ func (p *Proxy) page(r *request, name string, most int) *answer {
 // resource or dimension is any.
 func (p *Proxy) objects(r *request, op, name, resource, dimension string) ([][]byte, *answer) {
 	in := object{{"ServiceNamespace", quote("dynamodb")}, {"MaxResults", []byte("100000")}}
-	if ids := member(r.body, "ResourceIds"); ids != nil && op == "DescribeScalableTargets" {
+	switch ids := member(r.body, "ResourceIds"); {
+	case op != "DescribeScalableTargets" && resource != "":
+		in = append(in, pair{"ResourceId", quote(resource)})
+	case op == "DescribeScalableTargets" && resource != "":
+		in = append(in, pair{"ResourceIds", list("", [][]byte{quote(resource)})})
+	case op == "DescribeScalableTargets" && ids != nil:
 		in = append(in, pair{"ResourceIds", ids})
 	}
 	a := p.askMoto(r, op, in.json())

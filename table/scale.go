@@ -1,0 +1,298 @@
+package table
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/applicationautoscaling"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/smithy-go"
+
+	"github.com/dynamo-cmdline/dynamo/scaling"
+)
+
+// ScaleOptions say what a table's billing mode and auto scaling should be. The
+// zero value asks for nothing and changes nothing.
+type ScaleOptions struct {
+	scaling.Want
+
+	// From is what to put back instead, exactly: Want must then be zero. It must be of this
+	// table: account, region and name.
+	From *SavedScaling
+
+	RunDir string        // where the record of what was is kept; "" means [DefaultRunDir]
+	Stall  time.Duration // give up after so long without any progress; 0 means 15 minutes
+
+	// Watch is told what is being done, as it begins: a step, or a wait. Nil for nobody.
+	Watch func(doing string)
+}
+
+// Check refuses what makes sense for no table. The error is an [*Error] of
+// kind [Usage].
+func (o ScaleOptions) Check() error {
+	var refusal *scaling.Refusal
+	if err := o.Want.Check(); errors.As(err, &refusal) {
+		return usage(refusal.Hint, "%w", refusal)
+	}
+	if o.From != nil && o.Want != (scaling.Want{}) {
+		return usage("", "a state is put back whole: nothing else can be asked for")
+	}
+	return nil
+}
+
+// A ScalePlan is what Scale would do.
+type ScalePlan struct {
+	Command string         `json:"command"`
+	Table   string         `json:"table"`
+	Target  Description    `json:"target"`
+	Before  scaling.State  `json:"before"`
+	After   scaling.State  `json:"after"`
+	Steps   []scaling.Step `json:"steps"` // none where there is nothing to do
+	Notes   []string       `json:"notes,omitempty"`
+
+	returning bool // from on-demand, or on the rest of that way
+}
+
+// A ScaleSummary says what Scale did. The JSON is the command's contract.
+type ScaleSummary struct {
+	Command string         `json:"command"`
+	Table   string         `json:"table"`
+	Target  Description    `json:"target"`
+	Changed bool           `json:"changed"`
+	Before  scaling.State  `json:"before"`
+	After   scaling.State  `json:"after"` // as it was last read
+	Steps   []scaling.Step `json:"steps"` // that were done
+	Notes   []string       `json:"notes,omitempty"`
+	Record  string         `json:"record,omitempty"` // file that holds what was; [LoadScaling] reads it
+	Seconds float64        `json:"seconds"`
+}
+
+// Scale makes the table's billing mode, capacity and auto scaling what the options ask for.
+// What is so already is left alone: the second time nothing is done. Before the first change
+// it writes what was, all that a scalable target takes with it included, to a file in the run
+// directory; it touches no item and asks nothing.
+//
+// Coming from on-demand, a side of which nothing is said takes what such a file recorded when
+// the table went there. An interruption leaves a table that works; the same call completes it. The
+// errors are an [*Error]: [Usage] for what makes no sense for this table, [Mismatch], [Denied], or [Failed];
+// or the context's cause. The summary is true after an error, too.
+func (t *Table) Scale(ctx context.Context, o ScaleOptions) (ScaleSummary, error) {
+	began := time.Now()
+	plan, clients, err := t.planScale(ctx, o)
+	s := ScaleSummary{Command: "scale", Table: t.name, Target: plan.Target, Before: plan.Before, After: plan.Before, Notes: plan.Notes, Steps: []scaling.Step{}}
+	if err == nil && len(plan.Steps) > 0 {
+		err = t.applyScale(ctx, o, plan, clients, &s)
+	}
+	s.Seconds = time.Since(began).Seconds()
+	return s, err
+}
+
+// PlanScale says what Scale would do. It changes nothing. The errors are those
+// by which Scale would refuse.
+func (t *Table) PlanScale(ctx context.Context, o ScaleOptions) (ScalePlan, error) {
+	plan, _, err := t.planScale(ctx, o)
+	return plan, err
+}
+
+// Scaling reads the table's billing mode and auto scaling, for [SaveScaling]. A
+// table that is being changed is waited for. The errors are an [*Error].
+func (t *Table) Scaling(ctx context.Context, o ScaleOptions) (SavedScaling, error) {
+	plan, _, err := t.planScale(ctx, ScaleOptions{RunDir: o.RunDir, Stall: o.Stall, Watch: o.Watch})
+	return plan.saved(), err
+}
+
+func (t *Table) planScale(ctx context.Context, o ScaleOptions) (ScalePlan, scaling.Clients, error) {
+	p := ScalePlan{Command: "scale", Table: t.name, Steps: []scaling.Step{}}
+	if err := o.Check(); err != nil {
+		return p, scaling.Clients{}, err
+	}
+	clients, err := t.scalers()
+	if err != nil {
+		return p, clients, err
+	}
+	if p.Target, err = t.describeOwn(ctx); err != nil {
+		return p, clients, err
+	}
+	p.Table = p.Target.Table
+	p.Before, err = scaling.Await(ctx, clients, p.Table, scaling.Options{Stall: o.Stall, Watch: o.Watch})
+	if err != nil {
+		return p, clients, t.scaleError(err)
+	}
+	if t.notice != "" {
+		p.Notes = append(p.Notes, t.notice)
+	}
+	if o.From != nil {
+		err = p.putBack(*o.From)
+	} else {
+		err = t.resolveScale(o, &p)
+	}
+	if err != nil {
+		return p, clients, err
+	}
+	p.Steps = append(p.Steps, scaling.Diff(p.Before, p.After).Steps...)
+	return p, clients, nil
+}
+
+// describeOwn describes the table. Application Auto Scaling knows tables of the
+// caller's own account only, by name: an ARN must be of one of those.
+func (t *Table) describeOwn(ctx context.Context) (Description, error) {
+	d, err := t.Describe(ctx)
+	if err != nil || !strings.HasPrefix(t.name, "arn:") {
+		return d, err
+	}
+	own, err := t.Other(d.Table)
+	if err != nil {
+		return d, err
+	}
+	is, err := own.Describe(ctx)
+	if err == nil && is.ARN != d.ARN {
+		return d, usage("use a profile of that account and region", "%s is not %s's own table", t.name, t.side())
+	}
+	return d, err
+}
+
+// resolveScale completes what is asked for by what is and what was.
+func (t *Table) resolveScale(o ScaleOptions, p *ScalePlan) error {
+	var past scaling.Past
+	if o.Billing == scaling.Provisioned {
+		var err error
+		said := o.Read != scaling.Side{} && o.Write != scaling.Side{} && (o.Index == "" || o.Index == "all")
+		if past, err = pastOf(o.RunDir, p); err != nil && !said {
+			return err
+		} else if err != nil { // nothing of it is needed
+			p.Notes = append(p.Notes, err.Error())
+		}
+	}
+	var err error
+	if p.After, err = scaling.Resolve(p.Before, o.Want, past); err != nil {
+		return t.scaleError(err)
+	}
+	p.returning = p.After.Billing == scaling.Provisioned && (p.Before.Billing == scaling.OnDemand || past.Unfinished != nil)
+	if o.Billing == scaling.OnDemand && (o.Read != scaling.Side{} || o.Write != scaling.Side{} || o.DisableScaleIn != nil || o.ScaleIn != nil || o.ScaleOut != nil) {
+		p.Notes = append(p.Notes, "on demand there is no capacity and no auto scaling: the numbers that were given have no effect")
+	}
+	return nil
+}
+
+// putBack asks for exactly what was saved.
+func (p *ScalePlan) putBack(from SavedScaling) error {
+	d := p.Target
+	if from.Account != d.Account || from.Region != d.Region || from.Table != d.Table {
+		return mismatch("", "what was saved is of %s in account %s, %s, and this is %s", from.Table, from.Account, from.Region, d)
+	}
+	if err := from.State.Check(); err != nil {
+		return mismatch("", "what was saved of %s does not fit: %w", from.Table, err)
+	}
+	if from.ID != d.ID {
+		p.Notes = append(p.Notes, "the table was made anew since this was saved")
+	}
+	for index := range p.Before.Indexes {
+		_, known := from.State.Indexes[index]
+		if !known && p.Before.Billing == scaling.OnDemand && from.State.Billing == scaling.Provisioned {
+			return mismatch("scale it with numbers, or delete the index", "what was saved of %s says nothing of index %q", from.Table, index)
+		}
+	}
+	for index := range from.State.Indexes {
+		if _, present := p.Before.Indexes[index]; !present {
+			p.Notes = append(p.Notes, fmt.Sprintf("index %s is gone", index))
+		}
+	}
+	p.After = p.unexpired(from.State)
+	p.returning = p.After.Billing == scaling.Provisioned && p.Before.Billing == scaling.OnDemand
+	return nil
+}
+
+// unexpired leaves out scheduled actions that AWS would not take back.
+func (p *ScalePlan) unexpired(s scaling.State) scaling.State {
+	s, names := s.Expired(p.Before, time.Now())
+	for _, name := range names {
+		p.Notes = append(p.Notes, fmt.Sprintf("scheduled action %s is over, and is not put back", name))
+	}
+	return s
+}
+
+func (p ScalePlan) saved() SavedScaling {
+	return SavedScaling{Time: time.Now().UTC(), Account: p.Target.Account, Region: p.Target.Region, Table: p.Target.Table, ID: p.Target.ID, State: p.Before}
+}
+
+// applyScale records what is, and changes it.
+func (t *Table) applyScale(ctx context.Context, o ScaleOptions, plan ScalePlan, clients scaling.Clients, s *ScaleSummary) error {
+	record, err := newRecord(o.RunDir, plan)
+	if err != nil {
+		return &Error{Failed, "", fmt.Errorf("record what %s is before it is changed: %w", plan.Table, err)}
+	}
+	s.Record = record.path
+	r, err := scaling.Apply(ctx, clients, plan.Table, plan.Before, plan.After, scaling.Options{Stall: o.Stall, Watch: o.Watch})
+	s.Changed, s.After = len(r.Done) > 0, r.After
+	s.Steps = append(s.Steps, r.Done...)
+	if err != nil {
+		return t.scaleError(err)
+	}
+	if err := record.finish(); err != nil {
+		return &Error{Failed, "", fmt.Errorf("all is done, but not recorded as such: %w", err)}
+	}
+	return nil
+}
+
+// scalers are the two clients that scaling needs. Their own retries are off,
+// for scaling retries.
+func (t *Table) scalers() (scaling.Clients, error) {
+	auto := applicationautoscaling.NewFromConfig(t.config, func(o *applicationautoscaling.Options) {
+		o.APIOptions = append(slices.Clone(o.APIOptions), t.logged)
+		o.Retryer = aws.NopRetryer{}
+		if t.override != "" {
+			o.BaseEndpoint = aws.String(t.override)
+		}
+	})
+	own := t.client.Options()
+	own.Retryer = aws.NopRetryer{}
+	c := scaling.Clients{Tables: dynamodb.New(own), Scaling: auto}
+	if cache, ok := t.config.Credentials.(interface{ Invalidate() }); ok {
+		c.Refresh = cache.Invalidate
+	}
+	return c, t.checkEndpointOf(auto.Options().BaseEndpoint)
+}
+
+// scaleError says an error of package scaling in this package's words.
+func (t *Table) scaleError(err error) error {
+	var refusal *scaling.Refusal
+	var limit *scaling.LimitError
+	var state *scaling.StateError
+	var step *scaling.StepError
+	var api smithy.APIError
+	at := fmt.Sprintf("scale %q with %s", t.name, t.side())
+	if errors.As(err, &step) {
+		at += ": " + step.Step.String()
+	}
+	switch {
+	case errors.As(err, &refusal):
+		return usage(refusal.Hint, "%w", refusal)
+	case errors.As(err, &limit):
+		return &Error{Failed, "until then the table stays as it is", fmt.Errorf("%s: %w", at, limit)}
+	case errors.As(err, &state):
+		return mismatch("", "%s: %w", at, state)
+	}
+	known, ok := t.controlError("scale", err).(*Error) //nolint:errorlint // only what has just been made
+	if !ok {
+		return err
+	}
+	if step != nil && known.Kind != Mismatch && !errors.Is(known.Err, ErrNoMFA) {
+		known.Err = fmt.Errorf("%s: %w", at, brief(err))
+	}
+	if errors.As(err, &api) && known.Hint == "" {
+		switch api.ErrorCode() {
+		case "FailedResourceAccessException":
+			known.Kind, known.Hint = Denied, "auto scaling keeps CloudWatch alarms: docs/iam/scale.json has the permissions"
+		case "AccessDeniedException":
+			known.Hint = "docs/iam/scale.json has the permissions"
+		case "UnknownOperationException":
+			known.Hint = "the endpoint has no Application Auto Scaling"
+		}
+	}
+	return known
+}
