@@ -249,7 +249,7 @@ func TestScaleWithstands(t *testing.T) {
 	for _, f := range faults {
 		t.Run(fmt.Sprintf("%s %s after=%v", f.Kind, f.Code, f.After), func(t *testing.T) {
 			t.Parallel()
-			s := newScaled(t, 3)
+			s := newScaled(t, 1)
 			ids := map[int]string{}
 			of := ops
 			if f.Code != "ResourceInUseException" {
@@ -265,7 +265,7 @@ func TestScaleWithstands(t *testing.T) {
 			}
 			for _, kind := range []string{"scaled both", "on-demand", "scaled both"} {
 				s.must(t, wantOf(kind))
-				requireSides(t, s.sides(t), sidesOf(kind, 3))
+				requireSides(t, s.sides(t), sidesOf(kind, 1))
 			}
 			for id, op := range ids {
 				if s.account.Proxy.Fired(id) != 1 {
@@ -312,7 +312,9 @@ func TestScaleInterrupted(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, at change %d", c.name, k+1), func(t *testing.T) {
 				t.Parallel()
 				s := newScaled(t, 1)
-				s.must(t, wantOf("scaled both"))
+				if c.want == back || c.from == "scaled both" {
+					s.must(t, wantOf("scaled both"))
+				}
 				s.must(t, wantOf(c.from))
 				ctx, cancel := context.WithCancelCause(t.Context())
 				defer cancel(nil)
@@ -335,10 +337,8 @@ func TestScaleInterrupted(t *testing.T) {
 				}
 				s.must(t, c.want)
 				requireSides(t, s.sides(t), sidesOf(c.to, 1))
-				before := s.changes()
-				s.must(t, c.want)
-				if s.changes() != before {
-					t.Error("a third run had something to do")
+				if plan, err := s.PlanScale(t.Context(), ScaleOptions{Want: c.want, RunDir: s.runDir}); err != nil || len(plan.Steps) > 0 {
+					t.Errorf("a third run would do %v: %v", plan.Steps, err)
 				}
 			})
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -29,6 +30,7 @@ type Account struct {
 	schemas   schemas
 
 	capacities capacities
+	targets    sync.Map // of Application Auto Scaling, by resource and dimension
 }
 
 func openAccount(ctx context.Context, w *World, spec accountSpec, endpoint string) (*Account, error) {

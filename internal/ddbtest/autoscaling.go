@@ -94,7 +94,16 @@ func (p *Proxy) scalingAnswer(r *request) *answer {
 	default:
 		return r.fail("UnknownOperationException", "")
 	}
-	return p.askMoto(r, r.op, r.body)
+	a := p.askMoto(r, r.op, r.body)
+	if r.op == "RegisterScalableTarget" && a.status == http.StatusOK {
+		p.account.targets.Store(r.target(), true)
+	}
+	return a
+}
+
+// target names the request's scalable target.
+func (r *request) target() string {
+	return memberString(r.body, "ResourceId") + " " + memberString(r.body, "ScalableDimension")
 }
 
 // askMoto sends moto a call that may be another than the one on its way.
@@ -205,10 +214,11 @@ func asAWS(o []byte, target bool) []byte {
 	return withMember(out.json(), "SuspendedState", state.json())
 }
 
-// targetExists reports whether the request's scalable target is registered.
+// targetExists reports whether the request's scalable target is registered. All
+// registrations pass here, and moto is slow to ask.
 func (p *Proxy) targetExists(r *request) bool {
-	all, a := p.objects(r, "DescribeScalableTargets", "ScalableTargets", memberString(r.body, "ResourceId"), memberString(r.body, "ScalableDimension"))
-	return a == nil && len(all) > 0
+	_, ok := p.account.targets.Load(r.target())
+	return ok
 }
 
 // named reports whether there is an object of the request's name.
@@ -285,5 +295,6 @@ func (p *Proxy) deregister(r *request) *answer {
 			return a
 		}
 	}
+	p.account.targets.Delete(r.target())
 	return p.askMoto(r, r.op, r.body)
 }
