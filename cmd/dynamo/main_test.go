@@ -9,7 +9,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
+	"github.com/aws/aws-sdk-go-v2/service/applicationautoscaling"
+	aas "github.com/aws/aws-sdk-go-v2/service/applicationautoscaling/types"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -128,4 +132,63 @@ func mutationsOf(account, name string) (list []ddbtest.Request) {
 		}
 	}
 	return list
+}
+
+// createProvisioned makes a table with fixed capacity, and indexes by-0 and so on of the same.
+func createProvisioned(account, name string, read, write, indexes int) (func(), error) {
+	a := world.Account(account)
+	shape := ddbtest.Table{Name: name, Partition: ddbtest.S("pk"), ReadUnits: int64(read), WriteUnits: int64(write)}
+	for i := range indexes {
+		shape.Indexes = append(shape.Indexes, ddbtest.Index{Name: fmt.Sprintf("by-%d", i), Partition: ddbtest.S(fmt.Sprintf("g%d", i))})
+	}
+	if err := a.CreateTable(context.Background(), shape); err != nil {
+		return nil, err
+	}
+	return func() { _ = a.DeleteTable(context.Background(), name) }, nil // its engine ends soon anyway
+}
+
+// scalingOf is what the plain SDK says of a table's billing and auto scaling,
+// a line for each thing, sorted.
+func scalingOf(account, name string) (string, error) {
+	a, ctx := world.Account(account), context.Background()
+	d, err := a.ProxyClient().DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: aws.String(name)})
+	if err != nil {
+		return "", err
+	}
+	mode := types.BillingModeProvisioned
+	if b := d.Table.BillingModeSummary; b != nil {
+		mode = b.BillingMode
+	}
+	lines := []string{"billing " + string(mode)}
+	ids := []string{"table/" + name}
+	note := func(what string, p *types.ProvisionedThroughputDescription) {
+		lines = append(lines, fmt.Sprintf("units %s %d %d", what, aws.ToInt64(p.ReadCapacityUnits), aws.ToInt64(p.WriteCapacityUnits)))
+	}
+	note("table", d.Table.ProvisionedThroughput)
+	for _, g := range d.Table.GlobalSecondaryIndexes {
+		note(*g.IndexName, g.ProvisionedThroughput)
+		ids = append(ids, "table/"+name+"/index/"+*g.IndexName)
+	}
+	c, namespace := a.AutoScaling(), aas.ServiceNamespaceDynamodb
+	targets := applicationautoscaling.NewDescribeScalableTargetsPaginator(c, &applicationautoscaling.DescribeScalableTargetsInput{ServiceNamespace: namespace, ResourceIds: ids})
+	for targets.HasMorePages() {
+		page, err := targets.NextPage(ctx)
+		if err != nil {
+			return "", err
+		}
+		for _, t := range page.ScalableTargets {
+			at := strings.TrimPrefix(*t.ResourceId, "table/"+name) + " " + string(t.ScalableDimension)
+			lines = append(lines, fmt.Sprintf("target %s %d %d suspended=%v", strings.TrimSpace(at), *t.MinCapacity, *t.MaxCapacity, *t.SuspendedState.DynamicScalingInSuspended))
+			policies, err := c.DescribeScalingPolicies(ctx, &applicationautoscaling.DescribeScalingPoliciesInput{ServiceNamespace: namespace, ResourceId: t.ResourceId, ScalableDimension: t.ScalableDimension})
+			if err != nil {
+				return "", err
+			}
+			for _, p := range policies.ScalingPolicies {
+				k := p.TargetTrackingScalingPolicyConfiguration
+				lines = append(lines, fmt.Sprintf("policy %s %g scale-in=%v cooldown=%d/%d", strings.TrimSpace(at), *k.TargetValue, !aws.ToBool(k.DisableScaleIn), aws.ToInt32(k.ScaleInCooldown), aws.ToInt32(k.ScaleOutCooldown)))
+			}
+		}
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "\n") + "\n", nil
 }

@@ -36,7 +36,9 @@ import (
 //	table count NAME ACCOUNT N       it has N items
 //	table equal NAME [TARGET]        prod's and dev's have the same items
 //	table protect NAME ACCOUNT       switches deletion protection on
-//	fault ACCOUNT KIND OP NAME [CODE|N|DURATION] [skip=N] [count=N] [key=KEY] [text=TEXT]  strikes every such request
+//	table provisioned NAME ACCOUNT READ WRITE [INDEXES] makes one with fixed capacity, and so many indexes
+//	scaling ACCOUNT NAME             writes what the plain SDK says of billing and auto scaling to the file scaling
+//	fault ACCOUNT KIND OP NAME [CODE|N|DURATION] [skip=N] [count=N] [key=KEY] [text=TEXT] [for=DURATION]  strikes every such request
 //	heal                             takes this script's faults away
 //	mutations ACCOUNT NAME N         so many calls could have changed the table
 //	requests ACCOUNT NAME N          so many calls were about the table
@@ -73,6 +75,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "table": tableCommand, "fault": faultCommand, "heal": healCommand, "mutations": mutationsCommand,
 			"requests": requestsCommand, "profiles": profilesCommand, "json": jsonCommand, "jsonlines": jsonLines,
+			"scaling": scalingCommand,
 		},
 		RequireUniqueNames: true,
 	})
@@ -136,6 +139,11 @@ func tableCommand(ts *testscript.TestScript, neg bool, args []string) {
 		if !r.Same() || r.Equal == 0 {
 			ts.Fatalf("%s and %s: %s", name, target, r)
 		}
+	case verb == "provisioned" && (len(rest) == 3 || len(rest) == 4):
+		indexes := append(rest, "0")[3]
+		remove, err := createProvisioned(rest[0], name, number(ts, rest[1]), number(ts, rest[2]), number(ts, indexes))
+		ts.Check(err)
+		ts.Defer(remove)
 	case verb == "protect" && len(rest) == 1:
 		set := func(on bool) error {
 			_, err := world.Account(rest[0]).Client().UpdateTable(ctx,
@@ -154,7 +162,7 @@ type injected []func()
 
 func faultCommand(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 4 {
-		ts.Fatalf("usage: fault ACCOUNT KIND OP NAME [CODE|N|DURATION] [skip=N] [count=N] [key=KEY] [text=TEXT]")
+		ts.Fatalf("usage: fault ACCOUNT KIND OP NAME [CODE|N|DURATION] [skip=N] [count=N] [key=KEY] [text=TEXT] [for=DURATION]")
 	}
 	f := ddbtest.Fault{Kind: ddbtest.Kind(args[1]), Op: args[2], Table: args[3]}
 	for _, arg := range args[4:] {
@@ -170,6 +178,10 @@ func faultCommand(ts *testscript.TestScript, neg bool, args []string) {
 			f.Key = value
 		case named && name == "text":
 			f.Text = value
+		case named && name == "for":
+			var err error
+			f.For, err = time.ParseDuration(value)
+			ts.Check(err)
 		case notNumber == nil:
 			f.N = n
 		case notDuration == nil:
@@ -195,6 +207,15 @@ func healCommand(ts *testscript.TestScript, neg bool, args []string) {
 	for _, remove := range *ts.Value(faultsKey{}).(*injected) {
 		remove()
 	}
+}
+
+func scalingCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: scaling ACCOUNT NAME")
+	}
+	text, err := scalingOf(args[0], args[1])
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs("scaling"), []byte(text), 0o600))
 }
 
 func mutationsCommand(ts *testscript.TestScript, neg bool, args []string) {
