@@ -25,7 +25,7 @@ type ScaleOptions struct {
 	// table: account, region and name.
 	From *SavedScaling
 
-	RunDir string        // where the record of what was is kept; "" means [DefaultRunDir]
+	RunDir string        // where the record of what was is kept; "" means $XDG_STATE_HOME/dynamo, else ~/.local/state/dynamo
 	Stall  time.Duration // give up after so long without any progress; 0 means 15 minutes
 
 	// Watch is told what is being done, as it begins: a step, or a wait. Nil for nobody.

@@ -103,9 +103,8 @@ func readScaleFile(r io.Reader) (scaleFile, error) {
 	return s, nil
 }
 
-// DefaultRunDir is where runs are kept if nothing else is said: $XDG_STATE_HOME/dynamo, else
-// .local/state/dynamo in the home directory.
-func DefaultRunDir() (string, error) {
+// defaultRunDir is where runs are kept if nothing else is said.
+func defaultRunDir() (string, error) {
 	// The standard says that a relative path is none.
 	if state := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(state) {
 		return filepath.Join(state, "dynamo"), nil
@@ -122,7 +121,7 @@ func DefaultRunDir() (string, error) {
 func scaleDir(runDir string, create bool) (*os.Root, string, error) {
 	if runDir == "" {
 		var err error
-		if runDir, err = DefaultRunDir(); err != nil {
+		if runDir, err = defaultRunDir(); err != nil {
 			return nil, "", err
 		}
 	}

@@ -312,7 +312,7 @@ func TestDefaultRunDir(t *testing.T) {
 	} {
 		t.Setenv("XDG_STATE_HOME", c.state)
 		t.Setenv("HOME", c.home)
-		if got, err := DefaultRunDir(); err != nil || got != filepath.FromSlash(c.want) {
+		if got, err := defaultRunDir(); err != nil || got != filepath.FromSlash(c.want) {
 			t.Errorf("%+v: %s, %v", c, got, err)
 		}
 	}

@@ -99,7 +99,7 @@ func scaleFlags(c *cli.Context) (scaleOptions, error) {
 	if err := noEmpty(c, notEmpty); err != nil {
 		return o, err
 	}
-	o.display = display{json: c.Bool("json"), quiet: c.Bool("quiet"), verbose: c.Bool("verbose"), progress: !c.Bool("no-progress")}
+	o.display = displayFlags(c)
 	o.env = &end{profile: c.String("env"), access: table.Access{Region: strings.TrimSpace(c.String("region")), Endpoint: c.String("endpoint-url"), Version: version}}
 	o.scale = table.ScaleOptions{RunDir: c.String("run-dir"), Stall: c.Duration("max-retry-time")}
 	if o.scale.Stall <= 0 {

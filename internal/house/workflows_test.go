@@ -46,6 +46,31 @@ func TestWorkflows(t *testing.T) {
 	}
 }
 
+// The steps that the documentation shows are held to the same.
+func TestDocumentedSteps(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(root, "docs/*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, file := range files {
+		src, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, block := range strings.Split(string(src), "```yaml\n")[1:] {
+			block, _, _ = strings.Cut(block, "```")
+			found++
+			for _, line := range unsafeWorkflow(file, []byte(block)) {
+				t.Error(line)
+			}
+		}
+	}
+	if found < 3 {
+		t.Errorf("%d examples found, so this test would hold nothing", found)
+	}
+}
+
 var (
 	pinned  = regexp.MustCompile(`^[\w.-]+(/[\w.-]+)+@[0-9a-f]{40}$`)
 	version = regexp.MustCompile(`^# v\d+(\.\d+)*$`)
@@ -80,9 +105,11 @@ func unsafeWorkflow(path string, src []byte) []string {
 		}
 		visit(&doc, func(key string, value *yaml.Node) {
 			switch key {
-			case "run", "script":
-				if value.Kind == yaml.ScalarNode && strings.Contains(value.Value, "${{") {
-					refuse(value, "an expression in a script: hand it over through env")
+			case "run", "script", "inlineScript":
+				for _, line := range append(value.Content, value) { // a list of lines, or one text
+					if line.Kind == yaml.ScalarNode && strings.Contains(line.Value, "${{") {
+						refuse(line, "an expression in a script: hand it over through env")
+					}
 				}
 			case "uses":
 				switch {
@@ -137,6 +164,8 @@ func TestUnsafeWorkflowRefuses(t *testing.T) {
 		{"a pin without its version", "steps:\n- uses: " + checkout + "\n", 1},
 		{"no permissions and no end", "on: push\njobs:\n  a:\n    runs-on: x\n", 2},
 		{"the second document", "a: b\n---\nrun: ${{ inputs.x }}\n", 1},
+		{"an input in a line of a list", "scale:\n  script:\n  - dynamo scale\n  - dynamo scale --table ${{ inputs.table }}\n", 1},
+		{"a parameter in an inline script", "steps:\n- task: AWSShellScript@1\n  inputs:\n    inlineScript: dynamo scale --table ${{ parameters.table }}\n", 1},
 		{"not YAML", "a: [", 1},
 
 		{"an input through env", "steps:\n- env:\n    TABLE: ${{ inputs.table }}\n  run: dynamo copy --table \"$TABLE\"\n", 0},
