@@ -114,7 +114,7 @@ func (a *account) UpdateTable(ctx context.Context, in *dynamodb.UpdateTableInput
 		if time.Now().Before(a.until) {
 			return &types.ResourceInUseException{}
 		}
-		next := a.State.clone()
+		next := a.clone()
 		if in.BillingMode != "" {
 			next.Billing = Provisioned
 			if in.BillingMode == types.BillingModePayPerRequest {
@@ -167,7 +167,7 @@ func (a *account) target(id *string, dimension aas.ScalableDimension, change fun
 		return err
 	}
 	r.Utilization = utilization(r.Policies, directionOf(dimension))
-	a.State = a.State.clone()
+	a.State = a.clone()
 	a.set(index, c)
 	return nil
 }
@@ -210,7 +210,7 @@ func (a *account) PutScalingPolicy(_ context.Context, in *applicationautoscaling
 			if p.Name == "" || p.Tracking != nil && tracker([]Policy{p}, directionOf(in.ScalableDimension)) != nil && tracker(others, directionOf(in.ScalableDimension)) != nil {
 				return apiError("ValidationException", "no name, or a second policy of one metric")
 			}
-			r.Policies = append(others, p)
+			r.Policies = slices.Concat(others, []Policy{p})
 			return nil
 		})
 	})

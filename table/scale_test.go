@@ -2,6 +2,7 @@ package table
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -461,4 +462,56 @@ func TestScaleDetails(t *testing.T) {
 	s.account.Proxy.Inject(ddbtest.Fault{Kind: ddbtest.Error, Code: "ObjectNotFoundException", Op: "DeregisterScalableTarget", Table: s.name, After: true, Count: 2})
 	s.must(t, scaling.Want{Billing: scaling.OnDemand})
 	requireSides(t, s.sides(t), sidesOf("on-demand", 2))
+}
+
+// The documented policy names every call that scaling makes, and none that it
+// does not make.
+func TestScalePolicy(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../docs/iam/scale.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var policy struct{ Statement []struct{ Action []string } }
+	if err := json.Unmarshal(text, &policy); err != nil {
+		t.Fatal(err)
+	}
+	allowed := map[string]bool{}
+	for _, s := range policy.Statement {
+		for _, a := range s.Action {
+			if service, op, _ := strings.Cut(a, ":"); service == "dynamodb" || service == "application-autoscaling" {
+				allowed[op] = true
+			}
+		}
+	}
+	s := newScaled(t, 1)
+	seen := func() map[string]bool {
+		ops := map[string]bool{}
+		for _, r := range s.account.Proxy.Requests() {
+			if r.Table == s.name {
+				ops[r.Op] = true
+			}
+		}
+		return ops
+	}
+	s.must(t, wantOf("scaled both"))
+	s.decorate(t)
+	m := s.must(t, wantOf("on-demand"))
+	used := seen()
+	delete(used, "PutScheduledAction") // decorate's
+	saved, err := LoadScaling(m.Record)
+	if err != nil {
+		t.Fatal(err)
+	}
+	saved[0].State.Table.Read.Actions[0].Name = "evening"
+	saved[0].State.Table.Read.Policies[0].Name = "mine"
+	s.must(t, wantOf("scaled both"))
+	s.decorate(t)
+	if _, err := s.Scale(t.Context(), ScaleOptions{From: &saved[0], RunDir: s.runDir}); err != nil {
+		t.Fatal(err)
+	}
+	maps.Copy(used, seen())
+	if !maps.Equal(used, allowed) {
+		t.Errorf("used %v, allowed %v", slices.Sorted(maps.Keys(used)), slices.Sorted(maps.Keys(allowed)))
+	}
 }

@@ -117,8 +117,7 @@ func (d display) scaled(s streams, list []scaleResult, show *doings, failed erro
 		if r.err == nil {
 			continue
 		}
-		n++
-		if worst == failed || exitCode(r.err) > exitCode(worst) {
+		if n++; n == 1 || exitCode(r.err) > exitCode(worst) {
 			worst = r.err
 		}
 	}
