@@ -227,6 +227,9 @@ func (t *Table) applyScale(ctx context.Context, o ScaleOptions, plan ScalePlan, 
 		return &Error{Failed, "", fmt.Errorf("record what %s is before it is changed: %w", plan.Table, err)}
 	}
 	s.Record = record.path
+	if o.Watch != nil {
+		o.Watch(fmt.Sprintf("%d steps for %s", len(plan.Steps), plan.Target))
+	}
 	r, err := scaling.Apply(ctx, clients, plan.Table, plan.Before, plan.After, scaling.Options{Stall: o.Stall, Watch: o.Watch})
 	s.Changed, s.After = len(r.Done) > 0, r.After
 	s.Steps = append(s.Steps, r.Done...)

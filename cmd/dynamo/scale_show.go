@@ -100,6 +100,7 @@ func (r scaleResult) print(w io.Writer) error {
 	if r.plan == nil {
 		return nil
 	}
+	say(w, "  %s\n", visible(r.plan.Target.String()))
 	for _, step := range r.plan.Steps {
 		say(w, "  %s\n", visible(step.String()))
 	}
