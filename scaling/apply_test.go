@@ -368,6 +368,28 @@ func TestApplyGivesUp(t *testing.T) {
 	})
 }
 
+// A target, a policy or an action that is gone already is no reason to wait.
+func TestApplyGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &account{State: stateOfKind("scaled both", 0)}
+		a.Table.Read.Actions = []Action{{Name: "night", Schedule: "rate(1 day)"}}
+		a.Table.Read.Policies = append(a.Table.Read.Policies, Policy{Name: "mine", Type: "StepScaling"})
+		a.fail = func(op string, applied bool) error {
+			if strings.HasPrefix(op, "De") && !strings.HasPrefix(op, "Describe") && applied {
+				return errNoTarget
+			}
+			return nil
+		}
+		want := stateOfKind("scaled reads", 0)
+		began := time.Now()
+		r, err := Apply(t.Context(), a.clients(), "orders", a.State, want, Options{})
+		if err != nil || len(r.Done) != 3 || time.Since(began) > 0 {
+			t.Errorf("after %s, done %v: %v", time.Since(began), r.Done, err)
+		}
+		a.is(t, "", "scaled reads")
+	})
+}
+
 // Credentials that expire are fetched anew, a few times.
 func TestApplyRefreshes(t *testing.T) {
 	for _, c := range []struct {

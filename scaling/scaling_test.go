@@ -182,6 +182,9 @@ func TestResolve(t *testing.T) {
 				"put policy DynamoDBReadCapacityUtilization:table/orders on table read: 70 %\nput policy DynamoDBWriteCapacityUtilization:table/orders on table write: 70 %"},
 		{"from on-demand, kept targets say the least", kept, Want{Billing: Provisioned}, Past{},
 			"switch to provisioned: table read 8 write 8\nresume auto scaling of table read 8–9\nresume auto scaling of table write 8–9"},
+		{"from on-demand, kept targets in a new range act again", kept, Want{Billing: Provisioned, Read: Side{Min: 5, Max: 9}, Write: Side{Units: 4}}, Past{},
+			"remove auto scaling of table write 8–9, suspended\nswitch to provisioned: table read 5 write 4\nresume auto scaling of table read 5–9\n" +
+				"put policy DynamoDBReadCapacityUtilization:table/orders on table read: 70 %"},
 		{"a way back that broke off is gone to its end", stateOfKind("fixed", 1), Want{Billing: Provisioned}, Past{Unfinished: &past}, Diff(stateOfKind("fixed", 1), past).String()},
 		{"but not where nobody asks for the way back", stateOfKind("fixed", 1), Want{Write: Side{Units: 31}}, Past{Unfinished: &past},
 			"set capacity: table read 20 write 31, index by-1 read 20 write 31"},

@@ -436,6 +436,32 @@ func TestScaleRefreshes(t *testing.T) {
 	}
 }
 
+// An answer that holds nothing is not taken for a table without auto scaling.
+func TestScaleBelievesNoEmptyAnswer(t *testing.T) {
+	t.Parallel()
+	s := newScaled(t, 0)
+	s.must(t, wantOf("scaled both"))
+	s.decorate(t)
+	want := s.must(t, scaling.Want{}).After
+	for _, kind := range []ddbtest.Kind{ddbtest.EmptyOK, ddbtest.EmptyObject, ddbtest.HTML} {
+		for _, op := range []string{"DescribeScalableTargets", "DescribeScalingPolicies", "DescribeScheduledActions"} {
+			id := s.account.Proxy.Inject(ddbtest.Fault{Kind: kind, Op: op, Table: s.name, Count: 1})
+			got := s.must(t, scaling.Want{}).After
+			if len(scaling.Diff(got, want).Steps)+len(scaling.Diff(want, got).Steps) > 0 || s.account.Proxy.Fired(id) != 1 {
+				t.Errorf("%s of %s, struck %d times: %s", kind, op, s.account.Proxy.Fired(id), got)
+			}
+		}
+	}
+	clients, err := s.scalers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// One owner of retries.
+	if n := clients.Scaling.(*aas.Client).Options().Retryer.MaxAttempts() + clients.Tables.(*dynamodb.Client).Options().Retryer.MaxAttempts(); n != 2 {
+		t.Errorf("the clients make %d attempts by themselves", n)
+	}
+}
+
 // The policies' own settings, kept targets, one index, and coming back to them.
 func TestScaleDetails(t *testing.T) {
 	t.Parallel()

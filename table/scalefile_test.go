@@ -219,6 +219,8 @@ func TestScalePast(t *testing.T) {
 	other.Tables[0].Account = "222222222222"
 	broken := entry(3*time.Hour, provisioned(4), provisioned(5))
 	broken.Finished, broken.Returning = time.Time{}, true
+	elsewhere := broken
+	elsewhere.Returning = false
 	ended := broken
 	ended.Finished = at
 	for _, c := range []struct {
@@ -237,6 +239,7 @@ func TestScalePast(t *testing.T) {
 		{"not one of another account", []scaleFile{other}, free, time.Minute, 0, 0, 0},
 		{"not one from before somebody else's switch", []scaleFile{entry(0, provisioned(7), free)}, free, 5 * time.Hour, 0, 0, 1},
 		{"a way back that broke off", []scaleFile{entry(0, provisioned(7), free), broken}, provisioned(4), 0, 0, 5, 0},
+		{"another change that broke off", []scaleFile{elsewhere}, provisioned(4), 0, 0, 0, 0},
 		{"one that did not", []scaleFile{entry(0, provisioned(7), free), ended}, provisioned(4), 0, 0, 0, 0},
 		{"one that is not the last", []scaleFile{broken, entry(4*time.Hour, provisioned(7), provisioned(8))}, provisioned(4), 0, 0, 0, 0},
 	} {
