@@ -183,7 +183,7 @@ func moved(have, want State) State {
 
 // step makes a step's call until it is done, and waits for its effect.
 func (c *caller) step(ctx context.Context, s Step, have State) error {
-	ofTable, sent := s.Do == Switch || s.Do == Resize, false
+	ofTable, sent := s.Do == Switch || s.Do == Resize || s.Do == Limit, false
 	for began := time.Now(); ; {
 		err := c.retry(ctx, func(attempt context.Context) error {
 			if sent && ofTable { // the one before may have been done, answered or not
@@ -222,24 +222,35 @@ func (c *caller) step(ctx context.Context, s Step, have State) error {
 	}
 }
 
-// shown reports whether a state shows the billing and capacity of a Switch or Resize.
+// shown reports whether a state shows the billing, capacity or limits of a Switch, Resize or Limit.
 func (s Step) shown(now State) bool {
 	if s.Billing != "" && now.Billing != s.Billing {
 		return false
 	}
 	for _, u := range s.Units {
-		if c := now.at(u.Index); c.ReadUnits != u.Read || c.WriteUnits != u.Write {
+		c := now.at(u.Index)
+		is := Most{c.ReadUnits, c.WriteUnits}
+		if s.onDemand() {
+			is = Most{}
+			if c.Most != nil {
+				is = *c.Most
+			}
+		}
+		if is != (Most{u.Read, u.Write}) {
 			return false
 		}
 	}
 	return true
 }
 
+// onDemand reports whether the step's units are what may be used on demand.
+func (s Step) onDemand() bool { return s.Do == Limit || s.Billing == OnDemand }
+
 // call sends a step's one request.
 func (c *caller) call(ctx context.Context, s Step) error {
 	namespace, id, dimension := aas.ServiceNamespaceDynamodb, aws.String(resource(c.table, s.Index)), dimensionOf(s.Index, s.Direction)
 	switch s.Do {
-	case Switch, Resize:
+	case Switch, Resize, Limit:
 		_, err := c.Tables.UpdateTable(ctx, s.update(c.table))
 		return err
 	case Register:
@@ -287,7 +298,7 @@ func (c *caller) call(ctx context.Context, s Step) error {
 	return fmt.Errorf("unknown step %q", s.Do)
 }
 
-// update is the UpdateTable of a Switch or Resize.
+// update is the UpdateTable of a Switch, Resize or Limit.
 func (s Step) update(table string) *dynamodb.UpdateTableInput {
 	in := &dynamodb.UpdateTableInput{TableName: aws.String(table)}
 	switch s.Billing {
@@ -297,6 +308,16 @@ func (s Step) update(table string) *dynamodb.UpdateTableInput {
 		in.BillingMode = types.BillingModeProvisioned
 	}
 	for _, u := range s.Units {
+		if s.onDemand() {
+			most := &types.OnDemandThroughput{MaxReadRequestUnits: aws.Int64(limitOf(u.Read)), MaxWriteRequestUnits: aws.Int64(limitOf(u.Write))}
+			if u.Index == "" {
+				in.OnDemandThroughput = most
+				continue
+			}
+			in.GlobalSecondaryIndexUpdates = append(in.GlobalSecondaryIndexUpdates, types.GlobalSecondaryIndexUpdate{
+				Update: &types.UpdateGlobalSecondaryIndexAction{IndexName: aws.String(u.Index), OnDemandThroughput: most}})
+			continue
+		}
 		throughput := &types.ProvisionedThroughput{ReadCapacityUnits: aws.Int64(u.Read), WriteCapacityUnits: aws.Int64(u.Write)}
 		if u.Index == "" {
 			in.ProvisionedThroughput = throughput
@@ -306,4 +327,12 @@ func (s Step) update(table string) *dynamodb.UpdateTableInput {
 			Update: &types.UpdateGlobalSecondaryIndexAction{IndexName: aws.String(u.Index), ProvisionedThroughput: throughput}})
 	}
 	return in
+}
+
+// limitOf is AWS's number for a limit on demand: -1 for none.
+func limitOf(n int64) int64 {
+	if n == 0 {
+		return -1
+	}
+	return n
 }

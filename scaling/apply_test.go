@@ -368,6 +368,38 @@ func TestApplyGivesUp(t *testing.T) {
 	})
 }
 
+// Limits of on-demand use go with the switch, and are put back with it.
+func TestApplyLimits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		capped := stateOfKind("on-demand", 1)
+		capped.Table.Most = &Most{Write: 10}
+		capped.Indexes["by-1"] = Capacity{Most: &Most{Read: 7, Write: 8}}
+		a := &account{State: capped, updating: time.Second, lag: 5 * time.Second}
+		if _, err := a.scale(t.Context(), wantOfKind("scaled both"), Past{}); err != nil || a.Table.Most != nil {
+			t.Fatalf("%v: %s", err, a.State)
+		}
+		for range 2 {
+			have, err := Await(t.Context(), a.clients(), "orders", Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			a.calls = nil
+			r, err := Apply(t.Context(), a.clients(), "orders", have, capped, Options{})
+			if err != nil || len(r.Done) != len(a.calls) || r.After.String() != "on-demand, table at most read any write 10, index by-1 at most read 7 write 8" {
+				t.Fatalf("%v, %v: %s", err, r.Done, r.After)
+			}
+		}
+		if len(a.calls) > 0 {
+			t.Errorf("the second time: %v", a.calls)
+		}
+		lower := capped.clone()
+		lower.Table.Most = &Most{Read: 3, Write: 10}
+		if r, err := Apply(t.Context(), a.clients(), "orders", capped, lower, Options{}); err != nil || len(r.Done) != 1 || *a.Table.Most != *lower.Table.Most {
+			t.Errorf("%v, %v: %s", err, r.Done, a.State)
+		}
+	})
+}
+
 // A target, a policy or an action that is gone already is no reason to wait.
 func TestApplyGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -25,6 +25,7 @@ type Verb string
 const (
 	Switch       Verb = "switch"   // the billing mode, with all capacities
 	Resize       Verb = "resize"   // fixed capacities
+	Limit        Verb = "limit"    // what may be used on demand
 	Register     Verb = "register" // a scalable target, or its new range or suspension
 	Deregister   Verb = "deregister"
 	PutPolicy    Verb = "put-policy"
@@ -37,7 +38,7 @@ const (
 type Step struct {
 	Do        Verb      `json:"do"`
 	Billing   Billing   `json:"billing,omitempty"` // Switch
-	Units     []Units   `json:"units,omitempty"`   // Switch, Resize
+	Units     []Units   `json:"units,omitempty"`   // Switch, Resize; for Limit, and a Switch to on-demand, what may be used at most
 	Index     string    `json:"index,omitempty"`   // the others; "" for the table
 	Direction Direction `json:"side,omitempty"`    // the others
 	Range     *Range    `json:"range,omitempty"`   // Register: as it will be; Deregister: all that goes with it
@@ -95,11 +96,26 @@ func Diff(have, want State) Change {
 	}
 	switch {
 	case want.Billing == OnDemand && have.Billing != OnDemand:
-		return Change{slices.Concat([]Step{{Do: Switch, Billing: OnDemand}}, gone, targets, rest)}
+		return Change{slices.Concat([]Step{{Do: Switch, Billing: OnDemand, Units: diffMost(have, want)}}, gone, targets, rest)}
 	case want.Billing == Provisioned:
 		capacity = diffUnits(have, want)
+	default:
+		if most := diffMost(have, want); len(most) > 0 {
+			capacity = []Step{{Do: Limit, Units: most}}
+		}
 	}
 	return Change{slices.Concat(gone, capacity, targets, rest)}
+}
+
+// diffMost lists what may be used on demand, where want says it and have has another.
+func diffMost(have, want State) (list []Units) {
+	for _, index := range want.places() {
+		h, w := have.at(index).Most, want.at(index).Most
+		if w != nil && have.has(index) && (h == nil || *h != *w) {
+			list = append(list, Units{index, w.Read, w.Write})
+		}
+	}
+	return list
 }
 
 // diffUnits is the one call that sets the capacities that differ: all of them
@@ -216,12 +232,17 @@ func (s Step) String() string {
 	where := fmt.Sprintf("%s %s", place(s.Index), s.Direction)
 	switch s.Do {
 	case Switch:
+		if s.Billing == OnDemand && len(s.Units) > 0 {
+			return "switch to on-demand, at most: " + mostText(s.Units)
+		}
 		if s.Billing == OnDemand {
 			return "switch to on-demand"
 		}
 		return "switch to provisioned: " + unitsText(s.Units)
 	case Resize:
 		return "set capacity: " + unitsText(s.Units)
+	case Limit:
+		return "limit on-demand use to: " + mostText(s.Units)
 	case Register:
 		switch {
 		case s.Range.Suspended == allSuspended:
@@ -274,6 +295,14 @@ func trackingText(t *aas.TargetTrackingScalingPolicyConfiguration) string {
 		text += fmt.Sprintf(", scale-out cooldown %d s", n)
 	}
 	return text
+}
+
+func mostText(list []Units) string {
+	parts := make([]string, len(list))
+	for i, u := range list {
+		parts[i] = fmt.Sprintf("%s %s", place(u.Index), Most{u.Read, u.Write})
+	}
+	return strings.Join(parts, ", ")
 }
 
 func unitsText(list []Units) string {

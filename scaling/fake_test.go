@@ -79,7 +79,7 @@ func (a *account) DescribeTable(ctx context.Context, _ *dynamodb.DescribeTableIn
 	if time.Now().Before(a.lagUntil) {
 		s = a.old
 	}
-	t := &types.TableDescription{TableName: aws.String("orders"), TableStatus: types.TableStatusActive, ProvisionedThroughput: throughputOf(s, "")}
+	t := &types.TableDescription{TableName: aws.String("orders"), TableStatus: types.TableStatusActive, ProvisionedThroughput: throughputOf(s, ""), OnDemandThroughput: limitsOf(s, "")}
 	if time.Now().Before(a.until) {
 		t.TableStatus = types.TableStatusUpdating
 	}
@@ -91,7 +91,7 @@ func (a *account) DescribeTable(ctx context.Context, _ *dynamodb.DescribeTableIn
 	}
 	for _, index := range s.places()[1:] {
 		t.GlobalSecondaryIndexes = append(t.GlobalSecondaryIndexes, types.GlobalSecondaryIndexDescription{
-			IndexName: aws.String(index), IndexStatus: types.IndexStatusActive, ProvisionedThroughput: throughputOf(s, index)})
+			IndexName: aws.String(index), IndexStatus: types.IndexStatusActive, ProvisionedThroughput: throughputOf(s, index), OnDemandThroughput: limitsOf(s, index)})
 	}
 	out := &dynamodb.DescribeTableOutput{Table: t}
 	if a.describe != nil {
@@ -107,6 +107,14 @@ func throughputOf(s State, index string) *types.ProvisionedThroughputDescription
 		p.NumberOfDecreasesToday, p.LastDecreaseDateTime = aws.Int64(d.today), aws.Time(d.last)
 	}
 	return p
+}
+
+func limitsOf(s State, index string) *types.OnDemandThroughput {
+	m := s.at(index).Most
+	if m == nil {
+		return nil
+	}
+	return &types.OnDemandThroughput{MaxReadRequestUnits: aws.Int64(limitOf(m.Read)), MaxWriteRequestUnits: aws.Int64(limitOf(m.Write))}
 }
 
 func (a *account) UpdateTable(ctx context.Context, in *dynamodb.UpdateTableInput, _ ...func(*dynamodb.Options)) (*dynamodb.UpdateTableOutput, error) {
@@ -126,7 +134,15 @@ func (a *account) UpdateTable(ctx context.Context, in *dynamodb.UpdateTableInput
 		if in.ProvisionedThroughput != nil {
 			given[""] = in.ProvisionedThroughput
 		}
+		most := map[string]*types.OnDemandThroughput{}
+		if in.OnDemandThroughput != nil {
+			most[""] = in.OnDemandThroughput
+		}
 		for _, u := range in.GlobalSecondaryIndexUpdates {
+			if u.Update.OnDemandThroughput != nil {
+				most[aws.ToString(u.Update.IndexName)] = u.Update.OnDemandThroughput
+				continue
+			}
 			given[aws.ToString(u.Update.IndexName)] = u.Update.ProvisionedThroughput
 		}
 		for index, p := range given {
@@ -142,11 +158,19 @@ func (a *account) UpdateTable(ctx context.Context, in *dynamodb.UpdateTableInput
 			if _, ok := given[index]; changed && next.Billing == Provisioned && !ok {
 				return apiError("ValidationException", "no throughput for "+place(index))
 			}
-			if next.Billing == OnDemand {
-				c := next.at(index)
+			c := next.at(index)
+			switch o, limited := most[index]; {
+			case next.Billing != OnDemand && limited:
+				return apiError("ValidationException", "MaxReadRequestUnits cannot be specified for a provisioned table")
+			case next.Billing != OnDemand:
+				c.Most = nil
+			case limited:
+				c.Most = mostOf(o)
+				fallthrough
+			default:
 				c.ReadUnits, c.WriteUnits = 0, 0
-				next.set(index, c)
 			}
+			next.set(index, c)
 		}
 		a.old, a.lagUntil = a.State, time.Now().Add(a.lag)
 		a.State, a.until = next, time.Now().Add(a.updating)

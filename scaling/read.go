@@ -91,15 +91,19 @@ func stateOf(t *types.TableDescription) State {
 			s.Billing = OnDemand
 		}
 	}
-	capacity := func(index string, p *types.ProvisionedThroughputDescription) (c Capacity) {
-		if p == nil || s.Billing == OnDemand {
+	capacity := func(index string, p *types.ProvisionedThroughputDescription, o *types.OnDemandThroughput) (c Capacity) {
+		if s.Billing == OnDemand {
+			c.Most = mostOf(o)
+			return c
+		}
+		if p == nil {
 			return c
 		}
 		s.decreases[index] = decreases{aws.ToInt64(p.NumberOfDecreasesToday), aws.ToTime(p.LastDecreaseDateTime)}
 		c.ReadUnits, c.WriteUnits = aws.ToInt64(p.ReadCapacityUnits), aws.ToInt64(p.WriteCapacityUnits)
 		return c
 	}
-	s.Table = capacity("", t.ProvisionedThroughput)
+	s.Table = capacity("", t.ProvisionedThroughput, t.OnDemandThroughput)
 	for _, g := range t.GlobalSecondaryIndexes {
 		if g.IndexStatus == types.IndexStatusDeleting {
 			continue // has no capacity to set any more
@@ -108,7 +112,7 @@ func stateOf(t *types.TableDescription) State {
 			s.Indexes = map[string]Capacity{}
 		}
 		name := aws.ToString(g.IndexName)
-		s.Indexes[name] = capacity(name, g.ProvisionedThroughput)
+		s.Indexes[name] = capacity(name, g.ProvisionedThroughput, g.OnDemandThroughput)
 		if g.IndexStatus != types.IndexStatusActive && s.Status == active {
 			s.Status = fmt.Sprintf("index %s is %s", name, g.IndexStatus)
 		}
@@ -117,6 +121,18 @@ func stateOf(t *types.TableDescription) State {
 		s.Local = append(s.Local, aws.ToString(l.IndexName))
 	}
 	return s
+}
+
+// mostOf is nil where there is no limit, which AWS says as -1 or not at all.
+func mostOf(o *types.OnDemandThroughput) *Most {
+	if o == nil {
+		return nil
+	}
+	m := Most{max(0, aws.ToInt64(o.MaxReadRequestUnits)), max(0, aws.ToInt64(o.MaxWriteRequestUnits))}
+	if m == (Most{}) {
+		return nil
+	}
+	return &m
 }
 
 const active = string(types.TableStatusActive)

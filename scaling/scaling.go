@@ -68,6 +68,25 @@ type Capacity struct {
 	WriteUnits int64 `json:"write_units"`
 	Read       Range `json:"read,omitzero"`
 	Write      Range `json:"write,omitzero"`
+	Most       *Most `json:"on_demand_max,omitempty"` // nil where none is set, or the table is not on demand
+}
+
+// Most is what a table or an index may use at most while it is on demand, in
+// request units per second. 0 is no limit.
+type Most struct {
+	Read  int64 `json:"read,omitempty"`
+	Write int64 `json:"write,omitempty"`
+}
+
+// String says the limits as people read them.
+func (m Most) String() string {
+	text := func(n int64) string {
+		if n == 0 {
+			return "any"
+		}
+		return fmt.Sprint(n)
+	}
+	return fmt.Sprintf("read %s write %s", text(m.Read), text(m.Write))
 }
 
 // A Range is the auto scaling of reads or of writes. The zero value is none.
@@ -206,9 +225,12 @@ func (s State) clone() State {
 // String says the state on one line, as people read it.
 func (s State) String() string {
 	if s.Billing == OnDemand {
-		n, suspended := 0, 0
+		n, suspended, most := 0, 0, ""
 		for _, index := range s.places() {
 			c := s.at(index)
+			if c.Most != nil {
+				most += fmt.Sprintf(", %s at most %s", place(index), *c.Most)
+			}
 			for _, d := range directions {
 				if _, r := c.side(d); r.Registered() {
 					n++
@@ -219,9 +241,9 @@ func (s State) String() string {
 			}
 		}
 		if n == 0 {
-			return s.Billing.String()
+			return s.Billing.String() + most
 		}
-		return fmt.Sprintf("%s, %d scalable targets kept, %d of them suspended", s.Billing, n, suspended)
+		return fmt.Sprintf("%s%s, %d scalable targets kept, %d of them suspended", s.Billing, most, n, suspended)
 	}
 	var parts []string
 	for _, index := range s.places() {
@@ -261,6 +283,9 @@ func (s State) Check() error {
 	}
 	for _, index := range s.places() {
 		c := s.at(index)
+		if c.Most != nil && (c.Most.Read < 0 || c.Most.Write < 0 || s.Billing != OnDemand) {
+			return fmt.Errorf("%s: at most %s", place(index), *c.Most)
+		}
 		for _, d := range directions {
 			units, r := c.side(d)
 			switch {

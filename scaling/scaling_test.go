@@ -78,6 +78,9 @@ func TestDiff(t *testing.T) {
 		change(&s.Table)
 		return s
 	}
+	capped := stateOfKind("on-demand", 1)
+	capped.Table.Most = &Most{Read: 10}
+	capped.Indexes["by-1"] = Capacity{Most: &Most{Read: 7, Write: 8}}
 	suspended := func(c *Capacity) { c.Read.Suspended, c.Write.Suspended = allSuspended, allSuspended }
 	for _, c := range []struct {
 		name       string
@@ -135,6 +138,10 @@ func TestDiff(t *testing.T) {
 		{"scheduled actions", with(stateOfKind("scaled reads", 0), func(c *Capacity) { c.Read.Actions = []Action{{Name: "old", Schedule: "rate(1 day)"}} }),
 			with(stateOfKind("scaled reads", 0), func(c *Capacity) { c.Read.Actions = []Action{night} }),
 			"delete scheduled action old of table read: rate(1 day)\nput scheduled action night on table read: cron(0 3 * * ? *)"},
+		{"to on-demand, with the limits of before", stateOfKind("fixed", 1), capped, "switch to on-demand, at most: table read 10 write any, index by-1 read 7 write 8"},
+		{"limits of on-demand use", stateOfKind("on-demand", 1), capped, "limit on-demand use to: table read 10 write any, index by-1 read 7 write 8"},
+		{"limits that nobody speaks of stay", capped, stateOfKind("on-demand", 1), ""},
+		{"on demand, they mean nothing to a provisioned table", capped, stateOfKind("fixed", 1), "switch to provisioned: table read 20 write 30, index by-1 read 20 write 30"},
 		{"an index that is gone is left out", stateOfKind("fixed", 0), stateOfKind("fixed", 2), ""},
 		{"on demand, units mean nothing", stateOfKind("on-demand", 0), with(stateOfKind("on-demand", 0), func(c *Capacity) { c.ReadUnits = 7 }), ""},
 	} {
@@ -265,6 +272,7 @@ func TestStateCheck(t *testing.T) {
 		"no billing mode":               func(s *State) { s.Billing = "" },
 		"no capacity":                   func(s *State) { s.Table.ReadUnits = 0 },
 		"no capacity of an index":       func(s *State) { s.Indexes["by-1"] = Capacity{} },
+		"limits of a provisioned table": func(s *State) { s.Table.Most = &Most{Read: 1} },
 		"a range upside down":           func(s *State) { s.Table.Read.Min = 200 },
 		"policies without a target":     func(s *State) { s.Table.Read = Range{Policies: s.Table.Read.Policies} },
 		"a utilization that nobody set": func(s *State) { s.Table.Read.Utilization = 50 },

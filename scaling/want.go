@@ -142,6 +142,7 @@ func Resolve(have State, w Want, past Past) (State, error) {
 	scaled := false
 	for _, index := range want.places() {
 		c := want.at(index)
+		c.Most = nil
 		for _, d := range directions {
 			units, old := c.side(d)
 			said := Side{}

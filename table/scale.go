@@ -176,6 +176,9 @@ func (t *Table) resolveScale(o ScaleOptions, p *ScalePlan) error {
 		return t.scaleError(err)
 	}
 	p.returning = p.After.Billing == scaling.Provisioned && (p.Before.Billing == scaling.OnDemand || past.Unfinished != nil)
+	if p.Before.Billing == scaling.OnDemand && p.After.Billing == scaling.Provisioned && strings.Contains(p.Before.String(), "at most") {
+		p.Notes = append(p.Notes, "the limits of on-demand use end with it: --from, with the record of this run, puts them back")
+	}
 	if o.Billing == scaling.OnDemand && (o.Read != scaling.Side{} || o.Write != scaling.Side{} || o.DisableScaleIn != nil || o.ScaleIn != nil || o.ScaleOut != nil) {
 		p.Notes = append(p.Notes, "on demand there is no capacity and no auto scaling: the numbers that were given have no effect")
 	}

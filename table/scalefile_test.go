@@ -12,6 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	aas "github.com/aws/aws-sdk-go-v2/service/applicationautoscaling"
 	aastypes "github.com/aws/aws-sdk-go-v2/service/applicationautoscaling/types"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/dynamo-cmdline/dynamo/scaling"
 )
@@ -93,6 +95,40 @@ func TestScaleSaveAndPutBack(t *testing.T) {
 				s.must(t, c.detour)
 			}
 		})
+	}
+}
+
+// The limits of on-demand use come back with the rest.
+func TestScalePutBackLimits(t *testing.T) {
+	t.Parallel()
+	s := newScaled(t, 0)
+	s.must(t, wantOf("on-demand"))
+	limit := func() *types.OnDemandThroughput {
+		d, err := s.account.ProxyClient().DescribeTable(t.Context(), &dynamodb.DescribeTableInput{TableName: aws.String(s.name)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d.Table.OnDemandThroughput
+	}
+	_, err := s.account.Client().UpdateTable(t.Context(), &dynamodb.UpdateTableInput{TableName: aws.String(s.name),
+		OnDemandThroughput: &types.OnDemandThroughput{MaxReadRequestUnits: aws.Int64(70), MaxWriteRequestUnits: aws.Int64(-1)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := s.must(t, wantOf("scaled both"))
+	if len(m.Notes) != 1 || !strings.Contains(m.Before.String(), "at most read 70 write any") || limit() != nil {
+		t.Errorf("notes %q, before %s, now %v", m.Notes, m.Before, limit())
+	}
+	saved, err := LoadScaling(m.Record)
+	if err != nil {
+		t.Fatal(err)
+	}
+	back := ScaleOptions{From: &saved[0], RunDir: s.runDir}
+	if _, err := s.Scale(t.Context(), back); err != nil || limit() == nil || aws.ToInt64(limit().MaxReadRequestUnits) != 70 {
+		t.Errorf("%v: %v", limit(), err)
+	}
+	if m, err := s.Scale(t.Context(), back); err != nil || m.Changed {
+		t.Errorf("the second time: %v, %v", m.Steps, err)
 	}
 }
 
