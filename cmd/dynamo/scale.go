@@ -225,8 +225,8 @@ func runScale(ctx context.Context, o scaleOptions, s streams) error {
 	}
 	show := newDoings(s, o.display, log)
 	if o.save != "" {
-		if err := saveAll(ctx, o, tables, results, show); err != nil || o.only() {
-			return o.display.scaled(s, results, show, err)
+		if !saveAll(ctx, o, tables, results, show) || o.only() {
+			return o.display.scaled(s, results, show)
 		}
 	}
 	each(tables, results, func(t *table.Table, r *scaleResult) {
@@ -241,7 +241,7 @@ func runScale(ctx context.Context, o scaleOptions, s streams) error {
 		r.summary, r.err = &summary, unfinished(summary, interrupted(ctx, err))
 		show.end(r.name)
 	})
-	return o.display.scaled(s, results, show, nil)
+	return o.display.scaled(s, results, show)
 }
 
 // unfinished adds to the hint what a run that broke off has left behind.
@@ -306,29 +306,41 @@ func namesIn(o scaleOptions, list []table.SavedScaling) ([]string, error) {
 	return names, err
 }
 
-// saveAll reads all tables and writes the file. If one cannot be read, there is none.
-func saveAll(ctx context.Context, o scaleOptions, tables []*table.Table, results []scaleResult, show *doings) error {
+// saveAll reads all tables and writes the file. If one cannot be read there is
+// none, and it returns false.
+func saveAll(ctx context.Context, o scaleOptions, tables []*table.Table, results []scaleResult, show *doings) bool {
 	each(tables, results, func(t *table.Table, r *scaleResult) {
 		options := o.scale
 		options.Watch = show.watch(r.name)
 		saved, err := t.Scaling(ctx, options)
-		r.saved, r.file, r.profile, r.err = &saved, o.save, o.env.profile, interrupted(ctx, err)
+		r.saved, r.profile, r.err = &saved, o.env.profile, interrupted(ctx, err)
 		show.end(r.name)
 	})
 	var list []table.SavedScaling
+	var err error
 	for _, r := range results {
 		if r.err != nil {
-			return errNotSaved
+			err = errNotSaved
+			continue
 		}
 		list = append(list, *r.saved)
 	}
-	if o.dryRun {
-		return nil
+	if err == nil && !o.dryRun {
+		err = table.SaveScaling(o.save, list)
 	}
-	return table.SaveScaling(o.save, list)
+	for i := range results {
+		r := &results[i]
+		if r.err == nil {
+			r.err = err
+		}
+		if err == nil && !o.dryRun {
+			r.file = o.save
+		}
+	}
+	return err == nil
 }
 
-var errNotSaved = errors.New("not every table could be read: nothing was saved, and nothing changed")
+var errNotSaved = errors.New("another table could not be read: nothing was saved, and nothing changed")
 
 // noEmpty refuses those of the flags that were given an empty value.
 func noEmpty(c *cli.Context, names []string) error {

@@ -86,6 +86,9 @@ func (r scaleResult) line() string {
 	case r.summary != nil:
 		return fmt.Sprintf("now %s; before %s; kept in %s", r.summary.After, r.summary.Before, r.summary.Record)
 	}
+	if r.file == "" {
+		return fmt.Sprintf("it would be saved: %s", r.saved.State)
+	}
 	return fmt.Sprintf("saved to %s: %s", r.file, r.saved.State)
 }
 
@@ -108,11 +111,11 @@ func (r scaleResult) print(w io.Writer) error {
 	return err
 }
 
-// scaled prints what came of all tables and returns the worst error; failed is
-// one that is no single table's.
-func (d display) scaled(s streams, list []scaleResult, show *doings, failed error) error {
+// scaled prints what came of all tables and returns the worst error.
+func (d display) scaled(s streams, list []scaleResult, show *doings) error {
 	show.stop()
-	worst, n := failed, 0
+	var worst error
+	n := 0
 	for _, r := range list {
 		show.notes(r)
 		if r.err == nil {
@@ -121,9 +124,6 @@ func (d display) scaled(s streams, list []scaleResult, show *doings, failed erro
 		if n++; n == 1 || exitCode(r.err) > exitCode(worst) {
 			worst = r.err
 		}
-	}
-	if failed != nil && n == 0 {
-		return failed
 	}
 	if d.json {
 		out := list[0].object()
@@ -162,9 +162,6 @@ func (d display) scaled(s streams, list []scaleResult, show *doings, failed erro
 		if r.err != nil {
 			report(s, fmt.Errorf("table %s: %w", r.name, r.err), os.Args)
 		}
-	}
-	if failed != nil {
-		report(s, failed, os.Args)
 	}
 	return told{worst}
 }
