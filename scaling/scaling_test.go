@@ -293,12 +293,12 @@ func TestExpired(t *testing.T) {
 	s.Table.Read.Actions = []Action{
 		{Name: "past", Schedule: "at(2026-11-20T11:00:00)"}, {Name: "future", Schedule: "at(2026-11-20T13:00:00)"},
 		{Name: "past here", Schedule: "at(2026-11-20T12:30:00)", Timezone: "Europe/Berlin"}, {Name: "ended", Schedule: "rate(1 day)", End: &end},
-		{Name: "daily", Schedule: "rate(1 day)"}, {Name: "there still", Schedule: "at(2026-11-20T10:00:00)"},
+		{Name: "daily", Schedule: "rate(1 day)", Start: &end}, {Name: "there still", Schedule: "at(2026-11-20T10:00:00)"},
 	}
 	have := stateOfKind("fixed", 0)
 	have.Table.Read.Actions = s.Table.Read.Actions[5:]
 	got, names := s.Expired(have, now)
-	if !reflect.DeepEqual(names, []string{"past", "past here", "ended"}) || len(got.Table.Read.Actions) != 3 || len(s.Table.Read.Actions) != 6 {
+	if !reflect.DeepEqual(names, []string{"past", "past here", "ended"}) || len(got.Table.Read.Actions) != 3 || got.Table.Read.Actions[1].Start != nil || s.Table.Read.Actions[4].Start == nil || len(s.Table.Read.Actions) != 6 {
 		t.Errorf("dropped %q, left %+v", names, got.Table.Read.Actions)
 	}
 }

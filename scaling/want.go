@@ -294,8 +294,9 @@ func policyName(table, index string, d Direction) string {
 	return string(metricOf(d)) + ":" + resource(table, index)
 }
 
-// Expired drops the scheduled actions of a recorded state that can never run again, for
-// AWS does not take them back, unless the table still has them. It returns their names.
+// Expired drops the scheduled actions of a recorded state that can never run again, and start
+// times that are over, for AWS takes neither back; what the table still has stays. It returns
+// the names of the actions.
 func (s State) Expired(have State, now time.Time) (State, []string) {
 	s = s.clone()
 	var names []string
@@ -305,14 +306,17 @@ func (s State) Expired(have State, now time.Time) (State, []string) {
 		for _, d := range directions {
 			_, r := c.side(d)
 			_, is := present.side(d)
-			kept := slices.Clone(r.Actions)
-			kept = slices.DeleteFunc(kept, func(a Action) bool {
-				over := a.over(now) && !slices.ContainsFunc(is.Actions, a.same)
-				if over {
+			var kept []Action
+			for _, a := range r.Actions {
+				switch there := slices.ContainsFunc(is.Actions, a.same); {
+				case !there && a.over(now):
 					names = append(names, a.Name)
+					continue
+				case !there && a.Start != nil && a.Start.Before(now):
+					a.Start = nil
 				}
-				return over
-			})
+				kept = append(kept, a)
+			}
 			r.Actions = kept
 		}
 		s.set(index, c)
