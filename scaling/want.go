@@ -118,8 +118,8 @@ type Past struct {
 }
 
 // Resolve returns the state that a Want asks for, the rest of it taken from what is
-// and what was. The error is a [*Refusal]. [State].Billing tells whether sides that were
-// asked for on demand had no effect.
+// and what was. What a Want that goes on demand says of capacity has no effect. The error is
+// a [*Refusal].
 func Resolve(have State, w Want, past Past) (State, error) {
 	if err := w.Check(); err != nil {
 		return have, err
