@@ -8,6 +8,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/dynamo-cmdline/dynamo/scaling"
 )
 
 // Details are what AWS says about a table in several answers.
@@ -18,11 +20,12 @@ type Details struct {
 	Key     string   // the encryption key's ARN; "" for AWS's own
 	Regions []string // of a global table's replicas
 
-	// TTL and Recovery are nil where they could not be found out; Unknown then
-	// says why.
+	// TTL, Recovery and Scaling are nil where they could not be found out; Unknown
+	// then says why.
 	TTL      *TTL
 	Recovery *Recovery
-	Unknown  map[string]string // "ttl" or "recovery": AWS's word on it
+	Scaling  *scaling.State
+	Unknown  map[string]string // "ttl", "recovery" or "scaling": AWS's word on it
 }
 
 // TTL is a table's time to live.
@@ -61,7 +64,7 @@ func (t *Table) Details(ctx context.Context) (Details, error) {
 	for _, r := range raw.Replicas {
 		d.Regions = append(d.Regions, aws.ToString(r.RegionName))
 	}
-	for what, ask := range map[string]func(context.Context, *Table) error{"ttl": d.askTTL, "recovery": d.askRecovery} {
+	for what, ask := range map[string]func(context.Context, *Table) error{"ttl": d.askTTL, "recovery": d.askRecovery, "scaling": d.askScaling} {
 		if err := ask(ctx, t); err != nil {
 			if ctx.Err() != nil {
 				return d, context.Cause(ctx)
@@ -84,6 +87,25 @@ func (d *Details) askTTL(ctx context.Context, t *Table) error {
 		return errSilent
 	}
 	d.TTL = &TTL{string(out.TimeToLiveDescription.TimeToLiveStatus), aws.ToString(out.TimeToLiveDescription.AttributeName)}
+	return nil
+}
+
+// scalingLimit is how long to wait for what AWS says about auto scaling: it is
+// another service, which an endpoint on this machine may lack.
+const scalingLimit = 5 * time.Second
+
+func (d *Details) askScaling(ctx context.Context, t *Table) error {
+	clients, err := t.scalers()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, scalingLimit)
+	defer cancel()
+	state, err := scaling.Read(ctx, clients, d.Table)
+	if err != nil {
+		return err
+	}
+	d.Scaling = &state
 	return nil
 }
 

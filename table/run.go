@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -51,15 +50,10 @@ type savedOptions struct {
 // openRuns opens the directory of runs; "" is the default.
 func openRuns(dir string) (*runs.Store, error) {
 	if dir == "" {
-		state := os.Getenv("XDG_STATE_HOME")
-		if !filepath.IsAbs(state) { // the standard says to ignore others
-			home, err := os.UserHomeDir()
-			if err != nil {
-				return nil, usage("name one: --run-dir DIR", "no place to keep runs in: %w", err)
-			}
-			state = filepath.Join(home, ".local", "state")
+		var err error
+		if dir, err = defaultRunDir(); err != nil {
+			return nil, usage("name one: --run-dir DIR", "no place to keep runs in: %w", err)
 		}
-		dir = filepath.Join(state, "dynamo")
 	}
 	store, err := runs.Open(dir)
 	if err != nil {

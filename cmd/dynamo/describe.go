@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -11,6 +13,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/dynamo-cmdline/dynamo/item"
+	"github.com/dynamo-cmdline/dynamo/scaling"
 	"github.com/dynamo-cmdline/dynamo/table"
 )
 
@@ -98,6 +101,7 @@ type described struct {
 	Bytes      int64             `json:"bytes"`
 	Billing    billingShown      `json:"billing"`
 	Indexes    []indexShown      `json:"indexes"`
+	Scaling    *scaling.State    `json:"scaling"`
 	TTL        *ttlShown         `json:"ttl"`
 	Stream     string            `json:"stream,omitempty"`
 	Recovery   *recoveryShown    `json:"recovery"`
@@ -174,6 +178,7 @@ func describe(d table.Details, guard table.Guard) described {
 		}
 		out.Indexes = append(out.Indexes, x)
 	}
+	out.Scaling = d.Scaling
 	if d.TTL != nil {
 		out.TTL = &ttlShown{d.TTL.Status, d.TTL.Attribute}
 	}
@@ -231,6 +236,9 @@ func (d described) rows() [][2]string {
 	for n, i := range d.Indexes {
 		add("index", i.text(d.details.Indexes[n].Schema))
 	}
+	for _, line := range d.scaling() {
+		add("auto scaling", line)
+	}
 	add("ttl", d.ttl())
 	add("stream", or(d.Stream, "off"))
 	add("recovery", d.recovery())
@@ -270,6 +278,40 @@ func (i indexShown) text(schema item.Schema) string {
 		text += ", " + i.Status
 	}
 	return text
+}
+
+// scaling is a line for each scalable target.
+func (d described) scaling() []string {
+	if d.Scaling == nil {
+		return []string{"unknown (" + d.Unknown["scaling"] + ")"}
+	}
+	var lines []string
+	add := func(of string, c scaling.Capacity) {
+		for _, side := range []struct {
+			name string
+			scaling.Range
+		}{{"reads", c.Read}, {"writes", c.Write}} {
+			if !side.Registered() {
+				continue
+			}
+			text := fmt.Sprintf("%s of %s: %d to %d units a second", side.name, of, side.Min, side.Max)
+			if side.Utilization > 0 {
+				text += fmt.Sprintf(", at %g %%", side.Utilization)
+			}
+			if side.Suspended != (scaling.Suspended{}) {
+				text += ", suspended"
+			}
+			lines = append(lines, text)
+		}
+	}
+	add("the table", d.Scaling.Table)
+	for _, name := range slices.Sorted(maps.Keys(d.Scaling.Indexes)) {
+		add(name, d.Scaling.Indexes[name])
+	}
+	if len(lines) == 0 {
+		return []string{"off"}
+	}
+	return lines
 }
 
 func (d described) ttl() string {

@@ -15,6 +15,9 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/applicationautoscaling"
+	aas "github.com/aws/aws-sdk-go-v2/service/applicationautoscaling/types"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/dynamo-cmdline/dynamo/internal/ddbtest"
@@ -251,6 +254,13 @@ func TestPoliciesAreWhatIsAsked(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(remove)
+	// Only where there is a scalable target are its policies asked for.
+	if _, err := world.Account("prod").AutoScaling().RegisterScalableTarget(t.Context(), &applicationautoscaling.RegisterScalableTargetInput{
+		ServiceNamespace: aas.ServiceNamespaceDynamodb, ScalableDimension: aas.ScalableDimensionDynamoDBTableReadCapacityUnits,
+		ResourceId: aws.String("table/" + name), MinCapacity: aws.Int32(5), MaxCapacity: aws.Int32(50),
+	}); err != nil {
+		t.Fatal(err)
+	}
 	for _, test := range []struct {
 		policy string
 		runs   [][]string
@@ -275,9 +285,14 @@ func TestPoliciesAreWhatIsAsked(t *testing.T) {
 		}
 		asked := map[string]bool{}
 		for _, r := range world.Account("prod").Proxy.Requests()[before:] {
-			if r.Table == name {
-				asked["dynamodb:"+r.Op] = true
+			if r.Table != name {
+				continue
 			}
+			service := "dynamodb:"
+			if strings.Contains(r.Op, "Scal") || strings.Contains(r.Op, "Scheduled") {
+				service = "application-autoscaling:"
+			}
+			asked[service+r.Op] = true
 		}
 		var allowed []string
 		for _, s := range policy.Statement {
