@@ -64,7 +64,10 @@ type JoinOptions struct {
 	// Shape changes source items before they are compared, or drops them. It must not change the key where
 	// the source has a Getter. Nil leaves items as they are.
 	Shape Shape
-	Items bool // give Found both items: read back by key what is no longer in memory
+	// Partial says that the sources are parts of their tables: what one of them lacks its table may have
+	// all the same, so it is asked for even where the source was empty.
+	Partial bool
+	Items   bool // give Found both items: read back by key what is no longer in memory
 
 	Readers int           // pairs of segments read at once; 0 means 8
 	Pages   int           // pages in memory; 0 means four a reader, and two

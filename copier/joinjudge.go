@@ -223,7 +223,7 @@ func (j *judge) wanted(p *suspect, which int) bool {
 		return j.Items && h.item == nil
 	}
 	// Nothing can have been overlooked in a table that was empty.
-	return j.Stats.read[which].Load() > 0
+	return j.Partial || j.Stats.read[which].Load() > 0
 }
 
 // ask reads back from one table what is wanted of the batch.

@@ -53,7 +53,7 @@ func (p *Plan) budgets(o CopyOptions) (err error) {
 	if p.ReadUnits, err = o.ReadUnits.of(p.Source, p.Source.ReadCapacity, "read"); err != nil {
 		return err
 	}
-	if p.Deletes || p.Mode == Sync {
+	if p.Deletes || o.joined() {
 		if p.TargetReadUnits, err = o.ReadUnits.of(p.Target, p.Target.ReadCapacity, "read"); err != nil {
 			return err
 		}

@@ -14,11 +14,13 @@ import (
 
 	"github.com/dynamo-cmdline/dynamo/copier"
 	"github.com/dynamo-cmdline/dynamo/item"
+	"github.com/dynamo-cmdline/dynamo/query"
 )
 
 // CompareOptions choose how to compare. The zero value works.
 type CompareOptions struct {
-	Detail bool // say which attributes differ
+	Detail bool         // say which attributes differ
+	Slice  *query.Query // the part of both tables to compare, as in [CopyOptions]; nil is everything
 
 	Segments    int           // of both scans; 0 chooses from the source's size
 	ReadUnits   Budget        // most read capacity units per second, for each table
@@ -127,7 +129,15 @@ func (c *Comparison) All(ctx context.Context) iter.Seq2[Difference, error] {
 		g.Go(func() error {
 			defer close(list)
 			options.Found = func(ctx context.Context, found []copier.Difference) error { return c.tell(ctx, found, list) }
-			return copier.Join(inner, c.half(c.source, c.plan.Source, sourceSide), c.half(c.target, c.plan.Target, targetSide), options)
+			from, err := c.half(c.source, c.plan.Source, sourceSide)
+			if err != nil {
+				return err
+			}
+			to, err := c.half(c.target, c.plan.Target, targetSide)
+			if err != nil {
+				return err
+			}
+			return copier.Join(inner, from, to, options)
 		})
 		for d := range list {
 			if !yield(d, nil) {
@@ -172,6 +182,14 @@ func (c *Comparison) prepare(ctx context.Context) (copier.JoinOptions, error) {
 	}
 	p.Readers = compareReaders
 	p.Segments = or0(c.Segments, segments(p.Source, p.Readers))
+	if c.Slice != nil {
+		if err := checkSlice(c.Slice, p.Source, p.Target); err != nil {
+			return none, err
+		}
+		if p.SourceItems = 0; !c.Slice.All {
+			p.Segments = 1
+		}
+	}
 	shape, err := c.source.shape(ctx, c.Shape, c.SkipExpired)
 	if err != nil {
 		return none, err
@@ -179,7 +197,7 @@ func (c *Comparison) prepare(ctx context.Context) (copier.JoinOptions, error) {
 	c.plan = p
 	c.Watch(Phase{Name: phaseCompare, Items: p.SourceItems, Bytes: p.SourceBytes, Joined: &c.joined, Reads: []*copier.Stats{&c.read, &c.held}})
 	return copier.JoinOptions{
-		Schema: p.Source.Schema, Shape: shape, Items: c.Detail,
+		Schema: p.Source.Schema, Shape: shape, Items: c.Detail, Partial: c.Slice != nil,
 		Readers: p.Readers, Memory: c.Memory, Dir: os.TempDir(), Stall: c.Stall, Stats: &c.joined,
 	}, nil
 }
@@ -197,15 +215,13 @@ func or0(n, otherwise int) int {
 	return n
 }
 
-func (c *Comparison) half(t *Table, d Description, side string) copier.Half {
-	h := copier.Half{
-		Source: t.reader(d, scanOptions{segments: c.plan.Segments, eventual: c.Eventual, side: side}),
-		Getter: getter{t.plane(d), side}, Stats: &c.read, ReadUnits: c.plan.ReadUnits,
-	}
+func (c *Comparison) half(t *Table, d Description, side string) (copier.Half, error) {
+	src, err := t.part(d, c.Slice, scanOptions{segments: c.plan.Segments, eventual: c.Eventual, side: side})
+	h := copier.Half{Source: src, Getter: getter{t.plane(d), side}, Stats: &c.read, ReadUnits: c.plan.ReadUnits}
 	if side == targetSide {
 		h.Stats, h.ReadUnits = &c.held, c.plan.TargetReadUnits
 	}
-	return h
+	return h, err
 }
 
 // tell hands differences to whoever ranges over them.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/dynamo-cmdline/dynamo/copier"
 	"github.com/dynamo-cmdline/dynamo/internal/wire"
+	"github.com/dynamo-cmdline/dynamo/query"
 )
 
 // A Mode says what a copy does with what is in the target.
@@ -24,6 +25,11 @@ const (
 // has a name in JSON is kept in the run's directory, for [Resume].
 type CopyOptions struct {
 	Mode Mode `json:"mode"` // "" means Sync
+
+	// Slice selects a part of both tables: what is under a key, of the table or of an index, and what
+	// of that a filter lets through. With a key, replace does what sync does. With a filter nothing is deleted. Nil is everything.
+	// Only its keys, index and filter count.
+	Slice *query.Query `json:"slice,omitempty"`
 
 	Backup       bool          `json:"backup,omitempty"`        // an AWS backup of the target also before a sync
 	NoBackup     bool          `json:"no_backup,omitempty"`     // do without the AWS backup of the target, or a sync's journal
@@ -89,9 +95,11 @@ func (o CopyOptions) check() error {
 	switch {
 	case o.Mode != Sync && o.Mode != Replace && o.Mode != Merge:
 		return usage("the modes are sync, replace and merge", "unknown mode %q", o.Mode)
+	case o.Slice != nil && o.Slice.All && o.Mode == Replace:
+		return usage("--mode sync or merge, or name a key", "a filter does not go with a mode that first deletes everything")
 	case o.Backup && o.NoBackup:
 		return usage("", "a backup is asked for, and to be left out")
-	case o.MaxDelete != nil && o.Mode != Sync:
+	case o.MaxDelete != nil && !o.joined():
 		return usage("only a sync knows beforehand what it deletes", "a limit of deletes does not go with mode %s", o.Mode)
 	case o.Memory < 0:
 		return usage("", "%d bytes of memory", o.Memory)
@@ -99,6 +107,11 @@ func (o CopyOptions) check() error {
 		return usage("DynamoDB takes 1 to 1,000,000", "%d segments", o.Segments)
 	case o.Workers < 0 || o.Workers > 1024:
 		return usage("from 1 to 1024", "%d workers", o.Workers)
+	}
+	if o.Slice != nil {
+		if err := o.Slice.Check(); err != nil {
+			return queryError(err)
+		}
 	}
 	return nil
 }
@@ -186,14 +199,14 @@ func (c *copying) run(ctx context.Context) error {
 func (c *copying) verify(ctx context.Context) error {
 	comparison := c.source.Compare(c.target, CompareOptions{
 		Segments: c.plan.Segments, ReadUnits: c.ReadUnits, Eventual: c.Eventual, SkipExpired: c.SkipExpired,
-		Memory: c.Memory, Stall: c.Stall, Shape: c.Shape, Watch: c.Watch,
+		Memory: c.Memory, Stall: c.Stall, Shape: c.Shape, Watch: c.Watch, Slice: c.Slice,
 	})
 	differences := 0
 	for d, err := range comparison.All(ctx) {
 		if err != nil {
 			return err
 		}
-		if d.Kind != OnlyTarget || c.Mode != Merge {
+		if d.Kind != OnlyTarget || !c.keepsExtras() {
 			differences++
 		}
 	}
@@ -213,7 +226,10 @@ func (c *copying) move(ctx context.Context) error {
 		return err
 	}
 	c.Watch(Phase{Name: phaseCopy, Items: c.plan.SourceItems, Bytes: c.plan.SourceBytes, Stats: &c.moved})
-	src := c.source.reader(c.plan.Source, scanOptions{segments: c.plan.Segments, eventual: c.Eventual})
+	src, err := c.source.part(c.plan.Source, c.Slice, scanOptions{segments: c.plan.Segments, eventual: c.Eventual, side: sourceSide})
+	if err != nil {
+		return err
+	}
 	options := c.engine()
 	options.ReadUnits = c.plan.ReadUnits
 	options.Shape, options.Schema = c.shape, c.plan.Target.Schema

@@ -17,6 +17,7 @@ type Plan struct {
 	Mode    Mode        `json:"mode"`
 	Source  Description `json:"source"`
 	Target  Description `json:"target"`
+	Slice   string      `json:"slice,omitempty"` // in words; "" for the whole table
 
 	SourceItems int64 `json:"source_items"` // as AWS last counted
 	SourceBytes int64 `json:"source_bytes"`
@@ -37,6 +38,8 @@ type Plan struct {
 	WriteUnits      float64 `json:"write_units,omitempty"`       // of the target
 
 	Resumes    string `json:"resumes,omitempty"` // the run that this goes on with
+	Joined     bool   `json:"-"`                 // both tables are read, and only what differs is written
+	Keeps      bool   `json:"-"`                 // nothing is deleted
 	Unattended bool   `json:"-"`                 // CopyOptions.Unattended, of the run that this goes on with where there is one
 }
 
@@ -119,11 +122,18 @@ func (t *Table) PlanCopy(ctx context.Context, target *Table, o CopyOptions) (Pla
 	if err := p.guard(o); err != nil {
 		return p, err
 	}
+	if err := checkSlice(o.Slice, p.Source, p.Target); err != nil {
+		return p, err
+	}
+	p.Slice, p.Joined, p.Keeps = sliceText(o.Slice), o.joined(), o.keepsExtras()
 	p.SourceItems, p.SourceBytes = p.Source.Items, p.Source.Bytes
 	p.TargetItems, p.TargetBytes = p.Target.Items, p.Target.Bytes
-	p.Backup, p.Deletes, p.Journal = !o.NoBackup, o.Mode == Replace, o.Mode == Sync && !o.NoBackup
-	if o.Mode == Sync {
+	p.Backup, p.Deletes, p.Journal = !o.NoBackup, o.Mode == Replace && !o.sliced(), o.joined() && !o.NoBackup
+	if o.joined() {
 		p.Backup = o.Backup
+	}
+	if o.Slice != nil { // how much that is nobody has counted
+		p.SourceItems, p.SourceBytes, p.TargetItems, p.TargetBytes = 0, 0, 0, 0
 	}
 	p.Readers, p.Workers = readers(p.Target), o.Workers
 	if p.Workers == 0 {
@@ -133,6 +143,9 @@ func (t *Table) PlanCopy(ctx context.Context, target *Table, o CopyOptions) (Pla
 	p.Segments = o.Segments
 	if p.Segments == 0 {
 		p.Segments = segments(p.Source, p.Readers)
+	}
+	if o.sliced() {
+		p.Segments = 1
 	}
 	if err := p.budgets(o); err != nil {
 		return p, err
@@ -179,7 +192,7 @@ func warnings(source, target *Table, p Plan) []string {
 	if p.Deletes {
 		events += p.TargetItems
 	}
-	if p.Target.Stream != "" && p.Mode == Sync {
+	if p.Target.Stream != "" && (p.Mode == Sync || p.Slice != "") {
 		add("the target has a stream (%s): whatever reads it gets an event for each item that differs", p.Target.Stream)
 	} else if p.Target.Stream != "" {
 		add("the target has a stream (%s): whatever reads it gets about %d events", p.Target.Stream, events)

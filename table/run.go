@@ -15,6 +15,7 @@ import (
 	"github.com/dynamo-cmdline/dynamo/internal/archive"
 	"github.com/dynamo-cmdline/dynamo/internal/runs"
 	"github.com/dynamo-cmdline/dynamo/item"
+	"github.com/dynamo-cmdline/dynamo/query"
 )
 
 // The phases of a copy, in their order, as its checkpoint and [Phase] name them.
@@ -139,7 +140,7 @@ func (c *copying) afterBackup() string {
 	switch {
 	case c.plan.Deletes:
 		return phaseTruncate
-	case c.Mode == Sync:
+	case c.joined():
 		return phaseSync
 	}
 	return phaseCopy
@@ -165,7 +166,7 @@ func (c *copying) find() error {
 		s := info.State
 		if s.Done() || s.Command != "copy" || s.Mode != string(c.Mode) ||
 			s.Source.Profile != c.source.profile || s.Source.Name != c.source.name ||
-			s.Target.Profile != c.target.profile || s.Target.Name != c.target.name {
+			s.Target.Profile != c.target.profile || s.Target.Name != c.target.name || !sameSlice(sliceOf(s), c.Slice) {
 			break
 		}
 		c.target.log.Info("going on with a run", "run", info.Name)
@@ -173,6 +174,15 @@ func (c *copying) find() error {
 	}
 	c.target.log.Info("there is no unfinished run of this copy: beginning one")
 	return nil
+}
+
+// sliceOf is the part of the table that a run is about.
+func sliceOf(s *runs.State) *query.Query {
+	var o savedOptions
+	if json.Unmarshal(s.Options, &o) != nil {
+		return nil // load says so
+	}
+	return o.Slice
 }
 
 // sameTarget reports whether two runs are about one table, be it made anew.
@@ -245,6 +255,8 @@ func (c *copying) fits(dir *runs.Run, s *runs.State) error {
 		}
 	}
 	switch {
+	case !sameSlice(sliceOf(s), c.Slice):
+		return errors.New("it is about another part of the table")
 	case s.Command != "copy" || s.Mode != string(c.Mode):
 		return fmt.Errorf("it is a %s of mode %q", s.Command, s.Mode)
 	case s.Done():

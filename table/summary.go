@@ -12,7 +12,8 @@ import (
 type Summary struct {
 	Command string      `json:"command"`
 	Mode    Mode        `json:"mode"`
-	Run     string      `json:"run,omitempty"` // the name of its directory
+	Slice   string      `json:"slice,omitempty"` // in words; "" for the whole table
+	Run     string      `json:"run,omitempty"`   // the name of its directory
 	Source  Description `json:"source"`
 	Target  Description `json:"target"`
 
@@ -97,7 +98,7 @@ func (c *copying) tally() tally {
 func (c *copying) summary() Summary {
 	t := c.tally()
 	s := Summary{
-		Command: "copy", Mode: c.Mode, Source: c.plan.Source, Target: c.plan.Target,
+		Command: "copy", Mode: c.Mode, Slice: c.plan.Slice, Source: c.plan.Source, Target: c.plan.Target,
 		Read: t.Read, Written: t.Written, Unchanged: t.Unchanged, Deleted: t.Deleted, Skipped: t.Skipped, Rejected: t.Rejected,
 		Throttled: t.Throttled, Retried: t.Retried, Reasons: t.Reasons,
 		ReadUnits: t.ReadUnits, WriteUnits: t.WriteUnits, Bytes: t.Bytes,

@@ -77,11 +77,19 @@ func (c *copying) journalDir() string { return filepath.Join(c.dir.Dir, "journal
 func (s *syncing) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	sink := s.target.writer(s.plan.Target)
+	from, err := s.half(s.source, s.plan.Source, sourceSide)
+	if err != nil {
+		return err
+	}
+	to, err := s.half(s.target, s.plan.Target, targetSide)
+	if err != nil {
+		return err
+	}
 	g.Go(func() error {
 		defer s.puts.close()
 		defer s.deletes.close()
-		return copier.Join(ctx, s.half(s.source, s.plan.Source, sourceSide), s.half(s.target, s.plan.Target, targetSide), copier.JoinOptions{
-			Schema: s.plan.Target.Schema, Found: s.found, Extras: s.extras, Shape: s.shape, Items: true,
+		return copier.Join(ctx, from, to, copier.JoinOptions{
+			Schema: s.plan.Target.Schema, Found: s.found, Extras: s.extras, Shape: s.shape, Items: true, Partial: s.Slice != nil,
 			Readers: s.plan.Readers, Memory: s.Memory, Dir: s.dir.Dir, Stall: s.Stall, Stats: &s.joined,
 		})
 	})
@@ -104,16 +112,13 @@ func (s *syncing) run(ctx context.Context) error {
 	return g.Wait()
 }
 
-func (s *syncing) half(t *Table, d Description, side string) copier.Half {
-	h := copier.Half{
-		Source: t.reader(d, scanOptions{segments: s.plan.Segments, eventual: s.Eventual, side: side}),
-		Getter: getter{t.plane(d), side},
-		Stats:  &s.scanned, ReadUnits: s.plan.ReadUnits,
-	}
+func (s *syncing) half(t *Table, d Description, side string) (copier.Half, error) {
+	src, err := t.part(d, s.Slice, scanOptions{segments: s.plan.Segments, eventual: s.Eventual, side: side})
+	h := copier.Half{Source: src, Getter: getter{t.plane(d), side}, Stats: &s.scanned, ReadUnits: s.plan.ReadUnits}
 	if side == targetSide {
 		h.Stats, h.ReadUnits = &s.held, s.plan.TargetReadUnits
 	}
-	return h
+	return h, err
 }
 
 // found keeps the old images, and then hands the differences on.
@@ -187,6 +192,9 @@ func (s *syncing) extras(ctx context.Context, n int64) (bool, error) {
 	case <-s.written:
 	case <-ctx.Done():
 		return false, context.Cause(ctx)
+	}
+	if s.keepsExtras() {
+		return false, nil
 	}
 	s.keptBack = n
 	count := s.joined.Count()

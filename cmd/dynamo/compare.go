@@ -73,7 +73,7 @@ func compareFlagsOf(c *cli.Context) (compareOptions, error) {
 	}
 	o.compare = table.CompareOptions{
 		Detail: o.detail, Segments: o.copy.Segments, ReadUnits: o.copy.ReadUnits, Eventual: o.copy.Eventual,
-		SkipExpired: o.copy.SkipExpired, Memory: o.copy.Memory, Stall: o.copy.Stall,
+		Slice: o.copy.Slice, SkipExpired: o.copy.SkipExpired, Memory: o.copy.Memory, Stall: o.copy.Stall,
 	}
 	o.copy.Mode, o.copy.Detail = table.Sync, o.detail
 	return o, nil

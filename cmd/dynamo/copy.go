@@ -12,6 +12,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/dynamo-cmdline/dynamo/query"
 	"github.com/dynamo-cmdline/dynamo/table"
 )
 
@@ -30,6 +31,7 @@ func copyCommand(s streams) *cli.Command {
 	return &cli.Command{
 		Name: "copy", Usage: "copy tables from one account to another",
 		UsageText: `dynamo copy --table orders --source prod --target dev
+dynamo copy --table orders --pk customer#42 --source prod --target dev
 dynamo copy --table orders --source prod --target dev --max-delete 5% --yes
 dynamo copy --table orders --source prod --target dev --mode merge --no-backup --yes
 dynamo copy --table orders --source prod --target dev --dry-run
@@ -67,9 +69,15 @@ target, 130 interrupted, 143 terminated.`,
 	}
 }
 
-// compareFlags say how two tables are read.
+// compareFlags say what of two tables is read, and how.
 func compareFlags() []cli.Flag {
 	return []cli.Flag{
+		&cli.StringFlag{Name: "pk", Usage: "only what is under the partition key `V`, verbatim"},
+		&cli.StringFlag{Name: "sk", Usage: "and whose sort key begins with `V`, or an operator and its value: '>= v', 'between a and b', …"},
+		&cli.StringFlag{Name: "index", Aliases: []string{"i"}, Usage: "the keys of the secondary index `NAME`"},
+		&cli.StringFlag{Name: "filter", Usage: "only what the DynamoDB filter `EXPRESSION` lets through; nothing is deleted then"},
+		&cli.StringSliceFlag{Name: "name", Usage: "`#n=attribute` of the filter; repeatable"},
+		&cli.StringSliceFlag{Name: "value", Usage: "`:v=JSON` of the filter, DynamoDB JSON or a plain scalar; repeatable"},
 		&cli.BoolFlag{Name: "skip-expired", Usage: "as if the source did not have items whose TTL has passed", DisableDefaultText: true},
 		&cli.StringFlag{Name: "memory", Usage: "what a join may hold before it spills to disk, `SIZE`", DefaultText: "256MB"},
 		&cli.IntFlag{Name: "segments", Usage: "`N` segments to scan the source in", DefaultText: "from its size"},
@@ -140,6 +148,9 @@ func copyFlags(c *cli.Context) (copyOptions, error) {
 		o.copy.MaxDelete = &share
 	}
 	var err error
+	if o.copy.Slice, err = sliceFlags(c); err != nil {
+		return o, err
+	}
 	if o.copy.Memory, err = memoryFlag(c); err != nil {
 		return o, err
 	}
@@ -168,6 +179,39 @@ func copyFlags(c *cli.Context) (copyOptions, error) {
 		o.copy.BackupSettle = time.Nanosecond // as good as no wait; zero means the default
 	}
 	return o, nil
+}
+
+// sliceFlags reads which part of the tables is meant; nil is all of them.
+func sliceFlags(c *cli.Context) (*query.Query, error) {
+	given := false
+	for _, name := range []string{"pk", "sk", "index", "filter", "name", "value"} {
+		given = given || c.IsSet(name)
+	}
+	if !given {
+		return nil, nil
+	}
+	q := &query.Query{Partition: c.String("pk"), All: !c.IsSet("pk"), Sort: c.String("sk"), Index: c.String("index"), Filter: c.String("filter")}
+	var err error
+	if q.Names, err = pairs(c.StringSlice("name"), "--name '#n=attribute'"); err != nil {
+		return nil, err
+	}
+	if q.Values, err = pairs(c.StringSlice("value"), `--value ':v="text"'`); err != nil {
+		return nil, err
+	}
+	switch {
+	case q.All && q.Sort != "":
+		return nil, badUsage("give --pk as well", "--sk without --pk")
+	case q.All && q.Index != "":
+		return nil, badUsage("give --pk as well", "--index without --pk")
+	}
+	if err := q.Check(); err != nil {
+		var bad *query.Error
+		if errors.As(err, &bad) {
+			return nil, badUsage(bad.Hint, "%w", err)
+		}
+		return nil, err
+	}
+	return q, nil
 }
 
 // budgetFlag reads N or P%.

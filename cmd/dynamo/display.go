@@ -153,7 +153,7 @@ func rows(m *table.Summary) [][2]string {
 			list = append(list, [2]string{name, count(n)})
 		}
 	}
-	if m.Mode == table.Sync {
+	if m.Mode == table.Sync || m.Slice != "" {
 		list = append(list, [2]string{"unchanged", count(m.Unchanged)})
 		add("deleted", m.Deleted)
 		add("not deleted", m.Extras)
@@ -244,17 +244,26 @@ func appendSummary(text string) error {
 func describePlan(w io.Writer, p table.Plan) {
 	tab := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	say(tab, "source\t%s\n", visible(p.Source.String()))
-	say(tab, "\tabout %s items, %s\n", count(p.SourceItems), size(p.SourceBytes))
+	if p.Slice == "" {
+		say(tab, "\tabout %s items, %s\n", count(p.SourceItems), size(p.SourceBytes))
+	}
 	say(tab, "target\t%s\n", visible(p.Target.String()))
-	say(tab, "\tabout %s items, %s\n", count(p.TargetItems), size(p.TargetBytes))
+	if p.Slice == "" {
+		say(tab, "\tabout %s items, %s\n", count(p.TargetItems), size(p.TargetBytes))
+	}
+	if p.Slice != "" {
+		say(tab, "slice\t%s\n", visible(p.Slice))
+	}
 	if p.Resumes != "" {
 		say(tab, "run\t%s is gone on with\n", p.Resumes)
 	}
 	switch {
 	case p.Resumes != "" && p.Mode == table.Replace && !p.Deletes:
 		say(tab, "mode\treplace: the target was emptied, the rest of the source's items are put\n")
-	case p.Mode == table.Sync:
-		say(tab, "mode\tsync: what differs is put, what the source lacks is deleted from the target, last of all\n")
+	case p.Joined && p.Keeps:
+		say(tab, "mode\t%s: what differs is put, nothing is deleted\n", p.Mode)
+	case p.Joined:
+		say(tab, "mode\t%s: what differs is put, what the source lacks is deleted from the target, last of all\n", p.Mode)
 	case p.Deletes:
 		say(tab, "mode\treplace: ALL items of the target are deleted, then the source's are put\n")
 	default:
