@@ -116,7 +116,8 @@ func (h *harness) programs(all ...program) []program {
 }
 
 // command is how to make a program copy.
-func (h *harness) command(p program, ready sim.Ready, workers int) []string {
+func (h *harness) command(s spec, ready sim.Ready) []string {
+	p, workers := s.program, s.workers
 	switch p {
 	case progTyped:
 		return []string{h.self, "typed", "-workers", strconv.Itoa(workers), "-table", ready.Table,
@@ -125,8 +126,12 @@ func (h *harness) command(p program, ready sim.Ready, workers int) []string {
 		return []string{h.self, "floor", fmt.Sprintf("-net-http=%t", p == progNetHTTP), "-table", ready.Table, "-ca", ready.CA,
 			"-source", ready.Source, "-source-key", ready.SourceKey, "-target", ready.Target, "-target-key", ready.TargetKey}
 	}
-	return []string{h.binary, "copy", "--table", ready.Table, "--source", ready.Profiles[0], "--target", ready.Profiles[1],
-		"--mode", "merge", "--no-backup", "--yes", "--json", "--no-progress", "--workers", strconv.Itoa(workers)}
+	how := s.args
+	if how == nil {
+		how = []string{"--mode", "merge", "--no-backup"}
+	}
+	return append([]string{h.binary, "copy", "--table", ready.Table, "--source", ready.Profiles[0], "--target", ready.Profiles[1],
+		"--yes", "--json", "--no-progress", "--workers", strconv.Itoa(workers)}, how...)
 }
 
 // A spec is one run to make.
@@ -139,6 +144,7 @@ type spec struct {
 	cores     int // the client's; 0 means that nothing is bound
 	workers   int
 	sim       []string // more of the simulator's arguments
+	args      []string // how ours copies; nil for the plain way
 }
 
 // A result is what came of a run. Failure is set where the program failed or
@@ -151,6 +157,8 @@ type result struct {
 	simCPU  float64       // seconds
 	report  sim.Report
 	failure string
+
+	readUnits, writeUnits float64 // as our summary says
 }
 
 func (r result) gigabytes() float64    { return r.report.ItemBytes * float64(r.items) / 1e9 }
@@ -179,7 +187,7 @@ func (h *harness) run(ctx context.Context, s spec) (r result, err error) {
 		return r, err
 	}
 	env := append([]string{"HOME=" + home, "XDG_STATE_HOME=" + home}, server.ready.Env...)
-	r.client(ctx, h.command(s.program, server.ready, s.workers), env, h)
+	r.client(ctx, h.command(s, server.ready), env, h)
 	if r.report, err = server.report(ctx); err != nil {
 		return r, err
 	}
@@ -221,11 +229,16 @@ func (r *result) client(ctx context.Context, words, env []string, h *harness) {
 
 // check compares our own summary with what was there to copy.
 func (r *result) check(summary []byte) string {
-	var s struct{ Read, Written int64 }
+	var s struct {
+		Read, Written, Unchanged int64
+		ReadUnits                float64 `json:"read_units"`
+		WriteUnits               float64 `json:"write_units"`
+	}
 	if err := json.Unmarshal(summary, &s); err != nil {
 		return fmt.Sprintf("read the summary: %v", err)
 	}
-	if s.Read != r.items || s.Written != r.items {
+	r.readUnits, r.writeUnits = s.ReadUnits, s.WriteUnits
+	if s.Read != r.items || s.Written+s.Unchanged != r.items {
 		return fmt.Sprintf("the summary says %d read and %d written", s.Read, s.Written)
 	}
 	return ""

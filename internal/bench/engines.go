@@ -71,7 +71,7 @@ func (h *harness) copyBetween(ctx context.Context, w *ddbtest.World, t ddbtest.T
 		return engineRun{}, err
 	}
 	r := result{spec: spec{program: p, items: int64(items)}}
-	r.client(ctx, h.command(p, sim.Ready{Table: t.Name, Profiles: []string{"prod", "dev"}}, 16), w.Env(), h)
+	r.client(ctx, h.command(spec{program: p, workers: 16}, sim.Ready{Table: t.Name, Profiles: []string{"prod", "dev"}}), w.Env(), h)
 	out := engineRun{r.wall, r.cpu, r.failure}
 	difference, err := ddbtest.Diff(ctx, prod.Client(), dev.Client(), t.Name, t.Name)
 	if err != nil {
