@@ -130,9 +130,13 @@ func (t *Table) Copy(ctx context.Context, target *Table, o CopyOptions) (Summary
 	return t.copy(ctx, target, o, "")
 }
 
-// copy goes on with the run of that name; with "" it begins one, unless Resume finds one.
 func (t *Table) copy(ctx context.Context, target *Table, o CopyOptions, run string) (Summary, error) {
-	c := &copying{CopyOptions: o.defaults(), source: t, target: target, began: time.Now()}
+	c := &copying{command: commandCopy, CopyOptions: o.defaults(), source: t, target: target, began: time.Now()}
+	return c.attempt(ctx, run)
+}
+
+// attempt goes on with the run of that name; with "" it begins one, unless Resume finds one.
+func (c *copying) attempt(ctx context.Context, run string) (Summary, error) {
 	err := c.prepare(ctx, run)
 	if err == nil {
 		err = c.run(ctx)
@@ -149,10 +153,11 @@ func (t *Table) copy(ctx context.Context, target *Table, o CopyOptions, run stri
 	return c.summary(), err
 }
 
-// copying is one Copy under way.
+// copying is one Copy under way, or one of the commands that only change a target.
 type copying struct {
 	CopyOptions
-	source, target *Table
+	command        string
+	source, target *Table // source is nil for a command that has none
 	plan           Plan
 	began          time.Time
 	removed        copier.Stats // the truncate's counters
@@ -180,6 +185,9 @@ func (c *copying) run(ctx context.Context) error {
 	if c.state.Phase == phaseTruncate {
 		if err := c.truncate(ctx); err != nil {
 			return c.changed(err)
+		}
+		if c.command == commandTruncate {
+			return nil
 		}
 		if err := c.enter(phaseCopy); err != nil {
 			return err
@@ -252,7 +260,7 @@ func (c *copying) engine() copier.Options {
 	return copier.Options{
 		Readers: c.plan.Readers, Workers: c.plan.Workers, Stall: c.Stall,
 		WriteUnits: c.plan.WriteUnits, WriteCost: float64(1 + len(c.plan.Target.Indexes)),
-		From: c.from(), Save: c.save,
+		From: c.position(), Save: c.save,
 	}
 }
 
@@ -309,15 +317,21 @@ func (c *copying) settle(ctx context.Context) error {
 
 // still checks that both tables are the ones that were planned with.
 func (c *copying) still(ctx context.Context) error {
-	if err := c.source.same(ctx, c.plan.Source); err != nil {
-		return err
+	if c.source != nil {
+		if err := c.source.same(ctx, c.plan.Source); err != nil {
+			return err
+		}
 	}
 	return c.target.same(ctx, c.plan.Target)
 }
 
 // changed explains an error after which the target may not be what it was.
 func (c *copying) changed(err error) error {
-	err = runError(err, c.source, c.target)
+	source := c.source
+	if source == nil {
+		source = c.target
+	}
+	err = runError(err, source, c.target)
 	e, ok := err.(*Error) //nolint:errorlint // only what has just been made
 	if !ok || e.Hint != "" {
 		return err

@@ -11,11 +11,11 @@ import (
 	"github.com/dynamo-cmdline/dynamo/item"
 )
 
-// A Plan is what a copy would do, or is about to do.
+// A Plan is what a copy, or another run, would do, or is about to do.
 type Plan struct {
 	Command string      `json:"command"`
-	Mode    Mode        `json:"mode"`
-	Source  Description `json:"source"`
+	Mode    Mode        `json:"mode,omitempty"`
+	Source  Description `json:"source,omitzero"`
 	Target  Description `json:"target"`
 	Slice   string      `json:"slice,omitempty"` // in words; "" for the whole table
 
@@ -36,6 +36,8 @@ type Plan struct {
 	ReadUnits       float64 `json:"read_units,omitempty"`        // of the source
 	TargetReadUnits float64 `json:"target_read_units,omitempty"` // of the target, when it is emptied
 	WriteUnits      float64 `json:"write_units,omitempty"`       // of the target
+
+	*Estimate // of a truncate, where it was asked for
 
 	Resumes    string `json:"resumes,omitempty"` // the run that this goes on with
 	Joined     bool   `json:"-"`                 // both tables are read, and only what differs is written
@@ -135,15 +137,7 @@ func (t *Table) PlanCopy(ctx context.Context, target *Table, o CopyOptions) (Pla
 	if o.Slice != nil { // how much that is nobody has counted
 		p.SourceItems, p.SourceBytes, p.TargetItems, p.TargetBytes = 0, 0, 0, 0
 	}
-	p.Readers, p.Workers = readers(p.Target), o.Workers
-	if p.Workers == 0 {
-		p.Workers = min(256, 64*runtime.GOMAXPROCS(0))
-	}
-	p.Readers = min(p.Readers, max(2, p.Workers))
-	p.Segments = o.Segments
-	if p.Segments == 0 {
-		p.Segments = segments(p.Source, p.Readers)
-	}
+	p.spread(o, p.Source)
 	if o.sliced() {
 		p.Segments = 1
 	}
@@ -155,6 +149,19 @@ func (t *Table) PlanCopy(ctx context.Context, target *Table, o CopyOptions) (Pla
 		return p, err
 	}
 	return p, nil
+}
+
+// spread chooses how parallel the run is that reads this table.
+func (p *Plan) spread(o CopyOptions, read Description) {
+	p.Readers, p.Workers = readers(p.Target), o.Workers
+	if p.Workers == 0 {
+		p.Workers = min(256, 64*runtime.GOMAXPROCS(0))
+	}
+	p.Readers = min(p.Readers, max(2, p.Workers))
+	p.Segments = o.Segments
+	if p.Segments == 0 {
+		p.Segments = segments(read, p.Readers)
+	}
 }
 
 // guard is what must hold before anything may be changed.
@@ -170,18 +177,24 @@ func (p Plan) guard(o CopyOptions) error {
 	if p.Source.Schema != p.Target.Schema {
 		return mismatch("", "the keys do not fit: source has %s, target has %s", p.Source.Schema, p.Target.Schema)
 	}
-	name := p.Target.Profile + "/" + p.Target.Table
-	if why := o.Protected.Protects(p.Target); why != "" && o.AllowProtected != name {
-		return refused("if you mean it: --allow-protected "+name, "%s is protected: %s", p.Target, why)
+	return o.allowed(p.Target)
+}
+
+// allowed refuses a target that is protected and not named.
+func (o CopyOptions) allowed(target Description) error {
+	name := target.Profile + "/" + target.Table
+	if why := o.Protected.Protects(target); why != "" && o.AllowProtected != name {
+		return refused("if you mean it: --allow-protected "+name, "%s is protected: %s", target, why)
 	}
 	return nil
 }
 
+// warnings are what the user should know of the tables; source is nil where there is none.
 func warnings(source, target *Table, p Plan) []string {
 	var list []string
-	for _, notice := range []string{source.notice, target.notice} {
-		if notice != "" && !slices.Contains(list, notice) {
-			list = append(list, notice)
+	for _, t := range []*Table{source, target} {
+		if t != nil && t.notice != "" && !slices.Contains(list, t.notice) {
+			list = append(list, t.notice)
 		}
 	}
 	add := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }
@@ -201,7 +214,7 @@ func warnings(source, target *Table, p Plan) []string {
 		add("the target is a global table: each write goes to its %d replicas too, and is billed there", p.Target.Replicas)
 	}
 	for _, i := range p.Target.Indexes {
-		if !slices.ContainsFunc(p.Source.Indexes, func(j Index) bool { return i.Schema == j.Schema }) {
+		if source != nil && !slices.ContainsFunc(p.Source.Indexes, func(j Index) bool { return i.Schema == j.Schema }) {
 			add("the target's index %s (%s) has no equal in the source: an item whose attribute has another type will be refused", i.Name, i.Schema)
 		}
 	}

@@ -54,15 +54,20 @@ func Resume(ctx context.Context, name string, o ResumeOptions) (Summary, error) 
 	if o.Stall != 0 {
 		options.Stall = o.Stall
 	}
-	source, err := reopen(ctx, state.Source, o)
-	if err != nil {
+	c := &copying{command: state.Command, CopyOptions: options.defaults(), began: time.Now()}
+	switch state.Command {
+	case commandCopy:
+		if c.source, err = reopen(ctx, state.Source, o); err != nil {
+			return Summary{}, err
+		}
+	case commandTruncate:
+	default:
+		return Summary{}, c.misfit(name, fmt.Errorf("it is a %s, which this version does not know", state.Command))
+	}
+	if c.target, err = reopen(ctx, state.Target, o); err != nil {
 		return Summary{}, err
 	}
-	target, err := reopen(ctx, state.Target, o)
-	if err != nil {
-		return Summary{}, err
-	}
-	return source.copy(ctx, target, options, name)
+	return c.attempt(ctx, name)
 }
 
 // latest is the name of the latest run that can be gone on with.

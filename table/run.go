@@ -69,10 +69,7 @@ func (c *copying) prepare(ctx context.Context, name string) (err error) {
 	if c.store, err = openRuns(c.RunDir); err != nil {
 		return err
 	}
-	if c.plan, err = c.source.PlanCopy(ctx, c.target, c.CopyOptions); err != nil {
-		return err
-	}
-	if c.shape, err = c.source.shape(ctx, c.Shape, c.SkipExpired); err != nil {
+	if c.plan, err = c.planned(ctx); err != nil {
 		return err
 	}
 	if c.lock, err = c.store.Lock(c.target.place(c.plan.Target)); err != nil {
@@ -118,13 +115,13 @@ func (t *Table) place(d Description) runs.Place {
 
 // begin makes the directory of a new run.
 func (c *copying) begin() error {
-	options, err := json.Marshal(savedOptions{c.CopyOptions, c.Shape != nil})
+	options, err := json.Marshal(savedOptions{CopyOptions: c.CopyOptions, Shaped: c.Shape != nil})
 	if err != nil {
 		return fmt.Errorf("keep the options: %w", err)
 	}
 	c.state = &runs.State{
-		Program: c.source.agent, Command: "copy", Mode: string(c.Mode),
-		Source: c.source.place(c.plan.Source), Target: c.target.place(c.plan.Target),
+		Program: c.target.agent, Command: c.command, Mode: string(c.mode()),
+		Source: c.from(), Target: c.target.place(c.plan.Target),
 		Options: options, Began: c.began.UTC(), Phase: c.afterBackup(), Segments: c.plan.Segments,
 	}
 	if c.plan.Backup {
@@ -164,15 +161,15 @@ func (c *copying) find() error {
 			continue
 		}
 		s := info.State
-		if s.Done() || s.Command != "copy" || s.Mode != string(c.Mode) ||
-			s.Source.Profile != c.source.profile || s.Source.Name != c.source.name ||
+		if source := c.from(); s.Done() || s.Command != c.command || s.Mode != string(c.mode()) ||
+			s.Source.Profile != source.Profile || s.Source.Name != source.Name ||
 			s.Target.Profile != c.target.profile || s.Target.Name != c.target.name || !sameSlice(sliceOf(s), c.Slice) {
 			break
 		}
 		c.target.log.Info("going on with a run", "run", info.Name)
 		return c.load(info.Name)
 	}
-	c.target.log.Info("there is no unfinished run of this copy: beginning one")
+	c.target.log.Info("there is no unfinished run of this " + c.command + ": beginning one")
 	return nil
 }
 
@@ -257,7 +254,7 @@ func (c *copying) fits(dir *runs.Run, s *runs.State) error {
 	switch {
 	case !sameSlice(sliceOf(s), c.Slice):
 		return errors.New("it is about another part of the table")
-	case s.Command != "copy" || s.Mode != string(c.Mode):
+	case s.Command != c.command || s.Mode != string(c.mode()):
 		return fmt.Errorf("it is a %s of mode %q", s.Command, s.Mode)
 	case s.Done():
 		return errors.New("it is finished")
@@ -293,8 +290,8 @@ func (c *copying) enter(phase string) error {
 	return c.write()
 }
 
-// from is where the engine goes on in this phase.
-func (c *copying) from() copier.Checkpoint {
+// position is where the engine goes on in this phase.
+func (c *copying) position() copier.Checkpoint {
 	var at copier.Checkpoint
 	for _, p := range c.state.Position {
 		at.Positions = append(at.Positions, copier.Position(p))

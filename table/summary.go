@@ -8,13 +8,13 @@ import (
 	"github.com/dynamo-cmdline/dynamo/copier"
 )
 
-// A Summary says what a copy did, over all its attempts. The JSON is the command's contract.
+// A Summary says what a copy, or another run, did, over all its attempts. The JSON is the command's contract.
 type Summary struct {
 	Command string      `json:"command"`
-	Mode    Mode        `json:"mode"`
+	Mode    Mode        `json:"mode,omitempty"`
 	Slice   string      `json:"slice,omitempty"` // in words; "" for the whole table
 	Run     string      `json:"run,omitempty"`   // the name of its directory
-	Source  Description `json:"source"`
+	Source  Description `json:"source,omitzero"`
 	Target  Description `json:"target"`
 
 	Read      int64 `json:"read"` // source items
@@ -98,7 +98,7 @@ func (c *copying) tally() tally {
 func (c *copying) summary() Summary {
 	t := c.tally()
 	s := Summary{
-		Command: "copy", Mode: c.Mode, Slice: c.plan.Slice, Source: c.plan.Source, Target: c.plan.Target,
+		Command: c.command, Mode: c.mode(), Slice: c.plan.Slice, Source: c.plan.Source, Target: c.plan.Target,
 		Read: t.Read, Written: t.Written, Unchanged: t.Unchanged, Deleted: t.Deleted, Skipped: t.Skipped, Rejected: t.Rejected,
 		Throttled: t.Throttled, Retried: t.Retried, Reasons: t.Reasons,
 		ReadUnits: t.ReadUnits, WriteUnits: t.WriteUnits, Bytes: t.Bytes,

@@ -134,7 +134,7 @@ func copyFlags(c *cli.Context) (copyOptions, error) {
 	o.tables, o.targetTable, o.config = c.StringSlice("table"), c.String("target-table"), c.String("config")
 	o.yes, o.dryRun = c.Bool("yes"), c.Bool("dry-run")
 	o.copy = table.CopyOptions{
-		Mode: table.Mode(c.String("mode")), NoBackup: c.Bool("no-backup"), BackupSettle: c.Duration("backup-settle"),
+		Mode: table.Mode(c.String("mode")), NoBackup: c.Bool("no-backup"),
 		Segments: c.Int("segments"), Workers: c.Int("workers"), Eventual: c.Bool("eventual"), Stall: c.Duration("max-retry-time"),
 		AllowProtected: c.String("allow-protected"), AllowEmptySource: c.Bool("allow-empty-source"),
 		RunDir: c.String("run-dir"), Resume: c.Bool("resume"), Unattended: o.yes,
@@ -165,20 +165,34 @@ func copyFlags(c *cli.Context) (copyOptions, error) {
 			return o, badUsage("see: dynamo "+c.Command.Name+" --help", "--%s PROFILE is missing", name)
 		}
 	}
+	if err := checkAmounts(c); err != nil {
+		return o, err
+	}
+	o.copy.BackupSettle = settleFlag(c)
+	return o, nil
+}
+
+// checkAmounts refuses times and numbers that mean nothing.
+func checkAmounts(c *cli.Context) error {
 	for _, name := range []string{"max-retry-time", "backup-settle"} {
 		if c.Duration(name) < 0 || name == "max-retry-time" && c.Duration(name) == 0 {
-			return o, badUsage("", "--%s %s: want more than nothing", name, c.Duration(name))
+			return badUsage("", "--%s %s: want more than nothing", name, c.Duration(name))
 		}
 	}
 	for _, name := range []string{"segments", "workers"} {
 		if c.IsSet(name) && c.Int(name) < 1 {
-			return o, badUsage("", "--%s %d: want 1 or more", name, c.Int(name))
+			return badUsage("", "--%s %d: want 1 or more", name, c.Int(name))
 		}
 	}
+	return nil
+}
+
+// settleFlag reads --backup-settle.
+func settleFlag(c *cli.Context) time.Duration {
 	if c.IsSet("backup-settle") && c.Duration("backup-settle") == 0 {
-		o.copy.BackupSettle = time.Nanosecond // as good as no wait; zero means the default
+		return time.Nanosecond // as good as no wait; zero means the default
 	}
-	return o, nil
+	return c.Duration("backup-settle")
 }
 
 // sliceFlags reads which part of the tables is meant; nil is all of them.

@@ -67,11 +67,15 @@ func failureOf(err error) *failure {
 // object is the result as CLI.md's JSON.
 func (r result) object(command string) any {
 	switch {
+	case r.plan != nil && r.err == nil && r.plan.Source.Account == "":
+		return onePlan{Plan: r.plan, DryRun: true}
 	case r.plan != nil && r.err == nil:
 		return struct {
 			*table.Plan
 			DryRun bool `json:"dry_run"`
 		}{r.plan, true}
+	case r.summary != nil && r.summary.Command == "truncate" && r.summary.Target.Account != "":
+		return oneSummary{Summary: r.summary, Error: failureOf(r.err)}
 	case r.summary != nil && r.summary.Source.Account != "" && r.summary.Target.Account != "":
 		return struct {
 			*table.Summary
@@ -144,21 +148,29 @@ func (d display) results(s streams, command string, list []result) error {
 
 // rows are a summary's lines, for the terminal and for the job's page.
 func rows(m *table.Summary) [][2]string {
-	list := [][2]string{
-		{"source", m.Source.String()}, {"target", m.Target.String()},
-		{"read", count(m.Read)}, {"written", count(m.Written)},
-	}
+	var list [][2]string
 	add := func(name string, n int64) {
 		if n != 0 {
 			list = append(list, [2]string{name, count(n)})
 		}
 	}
-	if m.Mode == table.Sync || m.Slice != "" {
+	switch {
+	case m.Command == "truncate":
+		list = append(list, [2]string{"table", m.Target.String()}, [2]string{"deleted", count(m.Deleted)})
+	default:
+		list = append(list, [2]string{"source", m.Source.String()}, [2]string{"target", m.Target.String()},
+			[2]string{"read", count(m.Read)}, [2]string{"written", count(m.Written)})
+		if m.Mode != table.Sync && m.Slice == "" {
+			add("deleted before", m.Deleted)
+			break
+		}
 		list = append(list, [2]string{"unchanged", count(m.Unchanged)})
 		add("deleted", m.Deleted)
 		add("not deleted", m.Extras)
-	} else {
-		add("deleted before", m.Deleted)
+	}
+	done := m.Written + m.Unchanged
+	if m.Mode == "" {
+		done += m.Deleted
 	}
 	add("skipped", m.Skipped)
 	add("rejected", m.Rejected)
@@ -166,7 +178,7 @@ func rows(m *table.Summary) [][2]string {
 	add("retried", m.Retried)
 	list = append(list,
 		[2]string{"units", fmt.Sprintf("%s read, %s written", count(int64(m.ReadUnits)), count(int64(m.WriteUnits)))},
-		[2]string{"time", fmt.Sprintf("%.1f s, %s items/s, %s", m.Seconds, count(int64(float64(m.Written+m.Unchanged)/max(m.Seconds, 1e-9))), size(m.Bytes))})
+		[2]string{"time", fmt.Sprintf("%.1f s, %s items/s, %s", m.Seconds, count(int64(float64(done)/max(m.Seconds, 1e-9))), size(m.Bytes))})
 	if m.Verified != nil && *m.Verified {
 		list = append(list, [2]string{"verified", "the tables are equal"})
 	}
@@ -194,11 +206,18 @@ func (r result) print(w io.Writer) error {
 		return nil
 	}
 	tab := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	title := "copied"
+	title := map[string]string{"truncate": "truncated"}[r.summary.Command]
+	if title == "" {
+		title = "copied"
+	}
 	if r.err != nil {
 		title = "not finished"
 	}
-	say(tab, "%s\t%s (%s)\n", title, visible(r.name), r.summary.Mode)
+	what := string(r.summary.Mode)
+	if what == "" {
+		what = r.summary.Command
+	}
+	say(tab, "%s\t%s (%s)\n", title, visible(r.name), what)
 	for _, row := range rows(r.summary) {
 		say(tab, "%s\t%s\n", row[0], visible(row[1]))
 	}
@@ -240,9 +259,22 @@ func appendSummary(text string) error {
 	return errors.Join(err, f.Close())
 }
 
-// describePlan shows what a copy is about to do.
+// describePlan shows what a run is about to do.
 func describePlan(w io.Writer, p table.Plan) {
 	tab := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	defer tab.Flush() //nolint:errcheck // like say
+	switch p.Command {
+	case "truncate":
+		describeTruncate(tab, p)
+	default:
+		describeCopy(tab, p)
+	}
+	for _, warning := range p.Warnings {
+		say(tab, "note\t%s\n", visible(warning))
+	}
+}
+
+func describeCopy(tab io.Writer, p table.Plan) {
 	say(tab, "source\t%s\n", visible(p.Source.String()))
 	if p.Slice == "" {
 		say(tab, "\tabout %s items, %s\n", count(p.SourceItems), size(p.SourceBytes))
@@ -269,14 +301,7 @@ func describePlan(w io.Writer, p table.Plan) {
 	default:
 		say(tab, "mode\tmerge: the source's items are put over the target's, nothing is deleted\n")
 	}
-	for _, budget := range []struct {
-		units float64
-		what  string
-	}{{p.ReadUnits, "read units of the source"}, {p.TargetReadUnits, "read units of the target"}, {p.WriteUnits, "write units of the target"}} {
-		if budget.units > 0 {
-			say(tab, "budget\tat most %g %s per second\n", budget.units, budget.what)
-		}
-	}
+	describeBudgets(tab, p)
 	if p.Journal {
 		say(tab, "undo\tthe old image of each item is kept in the run's journal\n")
 	}
@@ -287,10 +312,17 @@ func describePlan(w io.Writer, p table.Plan) {
 	default:
 		say(tab, "undo\tNO backup: what is overwritten or deleted is gone\n")
 	}
-	for _, warning := range p.Warnings {
-		say(tab, "note\t%s\n", visible(warning))
+}
+
+func describeBudgets(w io.Writer, p table.Plan) {
+	for _, budget := range []struct {
+		units float64
+		what  string
+	}{{p.ReadUnits, "read units of the source"}, {p.TargetReadUnits, "read units of the target"}, {p.WriteUnits, "write units of the target"}} {
+		if budget.units > 0 {
+			say(w, "budget\tat most %g %s per second\n", budget.units, budget.what)
+		}
 	}
-	_ = tab.Flush()
 }
 
 // count writes a number with its thousands apart.

@@ -120,7 +120,7 @@ func printRuns(s streams, list []table.Run) error {
 			continue
 		}
 		side := func(d table.Description) string { return visible(strings.TrimPrefix(d.Profile+"/"+d.Table, "/")) }
-		say(tab, "%s\t%s %s\t%s\t%s\t%s\t%s\n", visible(r.Name), r.Command, r.Mode, side(r.Source), side(r.Target), r.State, visible(howFar(r)))
+		say(tab, "%s\t%s\t%s\t%s\t%s\t%s\n", visible(r.Name), strings.TrimSpace(r.Command+" "+string(r.Mode)), side(r.Source), side(r.Target), r.State, visible(howFar(r)))
 	}
 	return tab.Flush()
 }

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/dynamo-cmdline/dynamo/table"
+)
+
+// truncateOptions are the flags of truncate.
+type truncateOptions struct {
+	env         *end
+	tables      []string // names and globs
+	config      string
+	truncate    table.TruncateOptions
+	yes, dryRun bool
+	display     display
+}
+
+func truncateCommand(s streams) *cli.Command {
+	return &cli.Command{
+		Name: "truncate", Usage: "delete every item of a table, and keep the table",
+		UsageText: `dynamo truncate --table orders --env dev
+dynamo truncate --table orders --env dev --dry-run
+dynamo truncate --table 'tmp-*' --env dev --no-backup --yes
+dynamo truncate --table orders --yes               # with the default credentials, as in a pipeline`,
+		Description: `Makes an AWS backup of the table and waits until it can be relied on, then reads all keys and deletes
+the items, until a scan finds none. The table, its indexes and its settings stay. Shows what it is about to do, and asks.
+Nothing is deleted before the backup is there. --dry-run counts the items, which reads the table once,
+and says about how many write units the deletes would take.
+
+A truncate that was interrupted, or died, goes on with: dynamo resume.
+
+Exit codes: 0 done, 1 failed, 2 usage or configuration, 5 refused by a guard and nothing changed,
+6 credentials or permission, 7 table missing or a run that does not fit, 8 another run has the table,
+130 interrupted, 143 terminated.`,
+		Flags: slices.Concat([]cli.Flag{
+			&cli.StringSliceFlag{Name: "table", Aliases: []string{"t"}, Usage: "empty `NAME`; repeatable, and a glob like 'tmp-*'"},
+			&cli.BoolFlag{Name: "no-backup", Usage: "do without the AWS backup: nothing to go back to", DisableDefaultText: true},
+			&cli.DurationFlag{Name: "backup-settle", Value: time.Minute, Usage: "`AGE` that the backup must have before the first delete"},
+			&cli.IntFlag{Name: "segments", Usage: "`N` segments to scan the keys in", DefaultText: "from the table's size"},
+			&cli.StringFlag{Name: "read-units", Usage: "most read capacity units per second, `N` or P% of the table's own"},
+			&cli.StringFlag{Name: "write-units", Usage: "most write capacity units per second, `N` or P% of the table's own"},
+			&cli.IntFlag{Name: "workers", Usage: "most batches in flight, `N`", DefaultText: "64 a core, at most 256"},
+			&cli.BoolFlag{Name: "resume", Usage: "go on with the latest unfinished truncate of this table; begin one where there is none", DisableDefaultText: true},
+		}, writeFlags(), envFlags()),
+		OnUsageError: usageError,
+		Action: func(c *cli.Context) error {
+			o, err := truncateFlags(c)
+			if err != nil {
+				return err
+			}
+			return runTruncate(c.Context, o, s)
+		},
+	}
+}
+
+// writeFlags are those of every verb with one side that changes items.
+func writeFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.BoolFlag{Name: "yes", Usage: "answer yes to the question; required without a terminal", DisableDefaultText: true},
+		&cli.StringFlag{Name: "allow-protected", Usage: "`PROFILE/TABLE` of a protected table that may be written to"},
+		&cli.BoolFlag{Name: "dry-run", Usage: "print the plan, change nothing", DisableDefaultText: true},
+		&cli.DurationFlag{Name: "max-retry-time", Value: 15 * time.Minute, Usage: "give up after `D` without any progress"},
+		&cli.StringFlag{Name: "config", Usage: "`FILE` instead of dynamo.yaml in the working directory"},
+		&cli.StringFlag{Name: "run-dir", Usage: "`DIR` where runs are kept", DefaultText: "$XDG_STATE_HOME/dynamo"},
+	}
+}
+
+func truncateFlags(c *cli.Context) (truncateOptions, error) {
+	var o truncateOptions
+	for _, check := range []func(*cli.Context) error{noArguments, noEmptyValues, checkAmounts} {
+		if err := check(c); err != nil {
+			return o, err
+		}
+	}
+	o = truncateOptions{
+		env: endFlags(c, "env"), tables: c.StringSlice("table"), config: c.String("config"),
+		yes: c.Bool("yes"), dryRun: c.Bool("dry-run"), display: displayFlags(c),
+		truncate: table.TruncateOptions{
+			NoBackup: c.Bool("no-backup"), BackupSettle: settleFlag(c), Segments: c.Int("segments"), Workers: c.Int("workers"),
+			Stall: c.Duration("max-retry-time"), AllowProtected: c.String("allow-protected"),
+			RunDir: c.String("run-dir"), Resume: c.Bool("resume"), Unattended: c.Bool("yes"),
+		},
+	}
+	if len(o.tables) == 0 {
+		// Neither dynamo.yaml nor the environment names what is to be emptied.
+		return o, badUsage("see: dynamo truncate --help", "--table NAME is missing")
+	}
+	var err error
+	if o.truncate.ReadUnits, err = budgetFlag(c, "read-units"); err != nil {
+		return o, err
+	}
+	o.truncate.WriteUnits, err = budgetFlag(c, "write-units")
+	return o, err
+}
+
+// runTruncate empties each table. One that fails does not stop the others; a signal does.
+func runTruncate(ctx context.Context, o truncateOptions, s streams) error {
+	conf, err := readConfig(o.config)
+	if err != nil {
+		return err
+	}
+	o.truncate.Protected = table.Guard(conf.Protected)
+	log := o.display.logger(s)
+	o.env.attach(ctx, log, s)
+	names, err := expand(ctx, o.env, o.tables, "of the account")
+	if err != nil {
+		return interrupted(ctx, err)
+	}
+	var results []result
+	for _, name := range names {
+		if ctx.Err() != nil {
+			results = append(results, result{name: name}.with(fmt.Errorf("not begun: %w", context.Cause(ctx))))
+			continue
+		}
+		results = append(results, truncateOne(ctx, o, name, log, s))
+	}
+	return o.display.results(s, "truncate", results)
+}
+
+// truncateOne empties one table and says what came of it.
+func truncateOne(ctx context.Context, o truncateOptions, name string, log *slog.Logger, s streams) result {
+	r := result{name: name}
+	target, err := o.env.open(ctx, name)
+	if err != nil {
+		return r.with(err)
+	}
+	show := newProgress(s, o.display, log)
+	defer show.stop()
+	o.truncate.Watch = show.phase
+	if o.dryRun {
+		plan, err := target.PlanTruncate(ctx, o.truncate, true)
+		show.stop()
+		r.plan = &plan
+		return r.with(interrupted(ctx, err))
+	}
+	o.truncate.Confirm = func(plan table.Plan) error { return confirm(ctx, plan, o.yes, o.display, s) }
+	summary, err := target.Truncate(ctx, o.truncate)
+	show.stop()
+	r.summary = &summary
+	return r.with(left(summary, o.truncate.RunDir, interrupted(ctx, err)))
+}
+
+// describeTruncate shows what a truncate is about to do.
+func describeTruncate(w io.Writer, p table.Plan) {
+	say(w, "table\t%s\n", visible(p.Target.String()))
+	if e := p.Estimate; e != nil {
+		say(w, "\t%s items, just counted, about %s\n", count(e.Items), size(e.Bytes))
+		say(w, "cost\tabout %s write request units", count(int64(e.WriteUnits)))
+		if e.Basis != "" {
+			say(w, ": %s", e.Basis)
+		}
+		say(w, "\n")
+	} else {
+		say(w, "\tabout %s items, %s\n", count(p.TargetItems), size(p.TargetBytes))
+	}
+	if p.Resumes != "" {
+		say(w, "run\t%s is gone on with\n", p.Resumes)
+	}
+	say(w, "truncate\tALL items of the table are deleted; the table and its settings stay\n")
+	describeBudgets(w, p)
+	switch {
+	case p.Backup:
+		say(w, "undo\tan AWS backup of the table is made first, and waited for\n")
+	case p.Resumes == "":
+		say(w, "undo\tNO backup: what is deleted is gone\n")
+	}
+}
+
+// onePlan is the plan of a verb with one side as JSON. What it has of a source means nothing there, and is hidden.
+type onePlan struct {
+	*table.Plan
+	SourceItems *int64 `json:"source_items,omitempty"`
+	SourceBytes *int64 `json:"source_bytes,omitempty"`
+	DryRun      bool   `json:"dry_run"`
+}
+
+// oneSummary is the summary of a truncate as JSON, which reads and puts nothing.
+type oneSummary struct {
+	*table.Summary
+	Read      *int64   `json:"read,omitempty"`
+	Written   *int64   `json:"written,omitempty"`
+	Unchanged *int64   `json:"unchanged,omitempty"`
+	Skipped   *int64   `json:"skipped,omitempty"`
+	Bytes     *int64   `json:"bytes,omitempty"`
+	Error     *failure `json:"error,omitempty"`
+}
