@@ -63,7 +63,7 @@ type CopyOptions struct {
 
 // A Phase is a part of a run that takes a while. Stats may be read until the run ends.
 type Phase struct {
-	Name  string        // "backup", "truncate", "wait", "copy", "sync" or "compare"
+	Name  string        // "backup", "truncate", "wait", "copy", "sync", "compare", "undo", "remove" or "count"
 	Items int64         // how many there will be, as AWS last counted; 0 for unknown
 	Bytes int64         // likewise
 	Stats *copier.Stats // nil for a phase that moves nothing
@@ -164,6 +164,7 @@ type copying struct {
 	passed         int64        // what the truncate's passes before this one have deleted
 	moved          copier.Stats // the copy's
 	syncing        *syncing     // nil for another mode
+	undone         *undone      // nil for what is no undo
 	shape          copier.Shape // CopyOptions.Shape, and what SkipExpired asks for
 	verified       *bool
 
@@ -194,8 +195,11 @@ func (c *copying) run(ctx context.Context) error {
 		}
 	}
 	work := c.move
-	if c.state.Phase == phaseSync {
+	switch c.state.Phase {
+	case phaseSync:
 		work = c.sync
+	case phaseUndo:
+		work = c.undo
 	}
 	if err := c.changed(work(ctx)); err != nil || !c.Verify {
 		return err

@@ -38,6 +38,7 @@ type Plan struct {
 	WriteUnits      float64 `json:"write_units,omitempty"`       // of the target
 
 	*Estimate // of a truncate, where it was asked for
+	*UndoPlan // of an undo
 
 	Resumes    string `json:"resumes,omitempty"` // the run that this goes on with
 	Joined     bool   `json:"-"`                 // both tables are read, and only what differs is written
@@ -205,7 +206,7 @@ func warnings(source, target *Table, p Plan) []string {
 	if p.Deletes {
 		events += p.TargetItems
 	}
-	if p.Target.Stream != "" && (p.Mode == Sync || p.Slice != "") {
+	if p.Target.Stream != "" && (p.Mode == Sync || p.Slice != "" || p.Command == commandUndo) {
 		add("the target has a stream (%s): whatever reads it gets an event for each item that differs", p.Target.Stream)
 	} else if p.Target.Stream != "" {
 		add("the target has a stream (%s): whatever reads it gets about %d events", p.Target.Stream, events)

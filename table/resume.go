@@ -61,6 +61,11 @@ func Resume(ctx context.Context, name string, o ResumeOptions) (Summary, error) 
 			return Summary{}, err
 		}
 	case commandTruncate:
+	case commandUndo:
+		if c.undone, _, err = findUndone(store, saved.Undoes); err != nil {
+			return Summary{}, c.misfit(name, err)
+		}
+		c.undone.Force = saved.Force
 	default:
 		return Summary{}, c.misfit(name, fmt.Errorf("it is a %s, which this version does not know", state.Command))
 	}

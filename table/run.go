@@ -45,7 +45,9 @@ type kept struct {
 // savedOptions is what a run's state says of how it was asked for.
 type savedOptions struct {
 	CopyOptions
-	Shaped bool `json:"shaped,omitempty"`
+	Shaped bool   `json:"shaped,omitempty"`
+	Undoes string `json:"undoes,omitempty"` // the run that an undo undoes
+	Force  bool   `json:"force,omitempty"`  // UndoOptions.Force
 }
 
 // openRuns opens the directory of runs; "" is the default.
@@ -77,6 +79,11 @@ func (c *copying) prepare(ctx context.Context, name string) (err error) {
 			return &Error{Held, "wait for it, or stop it; then: dynamo runs", err}
 		}
 		return err
+	}
+	if c.undone != nil {
+		if err = c.undone.survey(ctx, c.plan.Target.Schema); err != nil {
+			return err
+		}
 	}
 	switch {
 	case name != "":
@@ -115,7 +122,11 @@ func (t *Table) place(d Description) runs.Place {
 
 // begin makes the directory of a new run.
 func (c *copying) begin() error {
-	options, err := json.Marshal(savedOptions{CopyOptions: c.CopyOptions, Shaped: c.Shape != nil})
+	saved := savedOptions{CopyOptions: c.CopyOptions, Shaped: c.Shape != nil}
+	if c.undone != nil {
+		saved.Undoes, saved.Force = c.undone.Undoes, c.undone.Force
+	}
+	options, err := json.Marshal(saved)
 	if err != nil {
 		return fmt.Errorf("keep the options: %w", err)
 	}
@@ -135,6 +146,8 @@ func (c *copying) begin() error {
 
 func (c *copying) afterBackup() string {
 	switch {
+	case c.undone != nil:
+		return phaseUndo
 	case c.plan.Deletes:
 		return phaseTruncate
 	case c.joined():
@@ -211,7 +224,7 @@ func (c *copying) load(name string) error {
 	}
 	state.Ended = nil
 	c.start, c.before.Read, c.before.Skipped, c.before.Rejected = c.before, 0, 0, 0
-	if state.Phase != phaseSync { // which reads again, and finds equal what was written
+	if state.Phase != phaseSync && state.Phase != phaseUndo { // which reads again, and finds equal what was written
 		c.before.Written = 0
 	}
 	c.plan.Resumes, c.plan.Segments = name, state.Segments
@@ -258,7 +271,7 @@ func (c *copying) fits(dir *runs.Run, s *runs.State) error {
 		return fmt.Errorf("it is a %s of mode %q", s.Command, s.Mode)
 	case s.Done():
 		return errors.New("it is finished")
-	case !slices.Contains([]string{phaseBackup, phaseTruncate, phaseCopy, phaseSync}, s.Phase):
+	case !slices.Contains([]string{phaseBackup, phaseTruncate, phaseCopy, phaseSync, phaseUndo}, s.Phase):
 		return fmt.Errorf("its phase %q is not known", s.Phase)
 	case s.Segments < 1, len(s.Position) != 0 && len(s.Position) != s.Segments:
 		return fmt.Errorf("it has %d positions for %d segments", len(s.Position), s.Segments)
@@ -312,7 +325,7 @@ func (c *copying) save(at copier.Checkpoint) error {
 	}
 	t := c.tally()
 	switch c.state.Phase {
-	case phaseSync:
+	case phaseSync, phaseUndo:
 	case phaseTruncate:
 		t.Deleted = c.before.Deleted + c.passed + at.Deleted
 	default:

@@ -6,14 +6,16 @@ import (
 	"time"
 
 	"github.com/dynamo-cmdline/dynamo/copier"
+	"github.com/dynamo-cmdline/dynamo/internal/archive"
 )
 
 // A Summary says what a copy, or another run, did, over all its attempts. The JSON is the command's contract.
 type Summary struct {
 	Command string      `json:"command"`
 	Mode    Mode        `json:"mode,omitempty"`
-	Slice   string      `json:"slice,omitempty"` // in words; "" for the whole table
-	Run     string      `json:"run,omitempty"`   // the name of its directory
+	Slice   string      `json:"slice,omitempty"`  // in words; "" for the whole table
+	Run     string      `json:"run,omitempty"`    // the name of its directory
+	Undoes  string      `json:"undoes,omitempty"` // the run that an undo has undone
 	Source  Description `json:"source,omitzero"`
 	Target  Description `json:"target"`
 
@@ -92,6 +94,11 @@ func (c *copying) tally() tally {
 		t.Unchanged = max(0, n.Equal-c.before.Written) // what an earlier attempt wrote is equal now
 		t.Read = t.Written + t.Unchanged + t.Skipped + t.Rejected
 	}
+	if u := c.undone; u != nil {
+		t.Read = 0 // there is no source
+		t.Rejected += removed.Rejected + u.left.Load()
+		t.Unchanged = max(0, u.unchanged.Load()-c.before.Written-c.before.Deleted) // as above
+	}
 	return t
 }
 
@@ -107,8 +114,15 @@ func (c *copying) summary() Summary {
 	if c.syncing != nil {
 		s.Extras = c.syncing.keptBack
 	}
-	if c.syncing != nil && c.syncing.journal != nil {
-		if size := c.syncing.journal.Size(); size.Bytes > 0 {
+	var journal *archive.Journal
+	switch {
+	case c.syncing != nil:
+		journal = c.syncing.journal
+	case c.undone != nil:
+		journal, s.Undoes = c.undone.own, c.undone.Undoes
+	}
+	if journal != nil {
+		if size := journal.Size(); size.Bytes > 0 {
 			s.Journal, s.JournalSize = c.journalDir(), size.Bytes
 		}
 	}

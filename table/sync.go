@@ -216,9 +216,9 @@ func (s *syncing) extras(ctx context.Context, n int64) (bool, error) {
 }
 
 // note keeps the counts of what was put so far.
-func (s *syncing) note(at copier.Checkpoint) error {
+func (c *copying) note(at copier.Checkpoint) error {
 	at.Positions = nil // a sync that goes on reads again
-	return s.save(at)
+	return c.save(at)
 }
 
 // verdict closes the books, and says what was held back.

@@ -16,6 +16,7 @@ import (
 const (
 	commandCopy     = "copy"
 	commandTruncate = "truncate"
+	commandUndo     = "undo"
 )
 
 // TruncateOptions choose how to truncate. The zero value backs the table up first.
@@ -116,7 +117,7 @@ type Estimate struct {
 	Items      int64   `json:"items"`               // as just counted
 	Bytes      int64   `json:"bytes"`               // about
 	WriteUnits float64 `json:"write_request_units"` // about; what the deletes of an on-demand table are billed by
-	ReadUnits  float64 `json:"read_units"`          // that the counting has consumed
+	ReadUnits  float64 `json:"consumed_read_units"` // by the counting
 	Basis      string  `json:"basis"`               // of what is only about right, in words
 }
 
@@ -181,8 +182,11 @@ func (c *counted) Read(ctx context.Context, segment int, from item.Cursor, attem
 
 // planned looks at the tables and says what the run is about to do.
 func (c *copying) planned(ctx context.Context) (p Plan, err error) {
-	if c.command == commandTruncate {
+	switch c.command {
+	case commandTruncate:
 		return c.target.planTruncate(ctx, c.CopyOptions)
+	case commandUndo:
+		return c.planUndo(ctx)
 	}
 	if p, err = c.source.PlanCopy(ctx, c.target, c.CopyOptions); err == nil {
 		c.shape, err = c.source.shape(ctx, c.Shape, c.SkipExpired)

@@ -39,7 +39,7 @@ func newApp(s streams) *cli.App {
 		HideHelpCommand: true,
 		Reader:          s.in, Writer: s.out, ErrWriter: s.err,
 		Commands: []*cli.Command{
-			copyCommand(s), compareCommand(s), truncateCommand(s), resumeCommand(s), runsCommand(s),
+			copyCommand(s), compareCommand(s), truncateCommand(s), undoCommand(s), resumeCommand(s), runsCommand(s),
 			queryCommand(s), tablesCommand(s), describeCommand(s), scaleCommand(s), completionCommand(s),
 		},
 		OnUsageError:              usageError,
@@ -61,6 +61,7 @@ dynamo copy --table orders --source prod --target dev --mode merge --dry-run
 dynamo copy --source prod --target dev             # the tables of dynamo.yaml
 dynamo compare --table orders --source prod --target dev
 dynamo truncate --table orders --env dev           # deletes every item, after a backup
+dynamo undo                                        # puts back what the latest run has changed
 dynamo resume                                      # goes on with the latest unfinished run
 dynamo query --table orders customer#42 --env prod
 dynamo describe --table orders --env prod

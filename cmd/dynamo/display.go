@@ -75,7 +75,9 @@ func (r result) object(command string) any {
 			DryRun bool `json:"dry_run"`
 		}{r.plan, true}
 	case r.summary != nil && r.summary.Command == "truncate" && r.summary.Target.Account != "":
-		return oneSummary{Summary: r.summary, Error: failureOf(r.err)}
+		return truncateSummary{Summary: r.summary, Error: failureOf(r.err)}
+	case r.summary != nil && r.summary.Command == "undo" && r.summary.Target.Account != "":
+		return undoSummary{Summary: r.summary, Error: failureOf(r.err)}
 	case r.summary != nil && r.summary.Source.Account != "" && r.summary.Target.Account != "":
 		return struct {
 			*table.Summary
@@ -157,6 +159,9 @@ func rows(m *table.Summary) [][2]string {
 	switch {
 	case m.Command == "truncate":
 		list = append(list, [2]string{"table", m.Target.String()}, [2]string{"deleted", count(m.Deleted)})
+	case m.Command == "undo":
+		list = append(list, [2]string{"table", m.Target.String()}, [2]string{"undone run", m.Undoes},
+			[2]string{"put back", count(m.Written)}, [2]string{"removed", count(m.Deleted)}, [2]string{"unchanged", count(m.Unchanged)})
 	default:
 		list = append(list, [2]string{"source", m.Source.String()}, [2]string{"target", m.Target.String()},
 			[2]string{"read", count(m.Read)}, [2]string{"written", count(m.Written)})
@@ -202,11 +207,11 @@ func (r result) print(w io.Writer) error {
 		say(w, "Dry run: nothing was changed.\n")
 		return nil
 	}
-	if r.summary == nil || r.summary.Read+r.summary.Deleted == 0 && r.err != nil {
+	if r.summary == nil || r.summary.Read+r.summary.Written+r.summary.Deleted+r.summary.Rejected == 0 && r.err != nil {
 		return nil
 	}
 	tab := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	title := map[string]string{"truncate": "truncated"}[r.summary.Command]
+	title := map[string]string{"truncate": "truncated", "undo": "undone"}[r.summary.Command]
 	if title == "" {
 		title = "copied"
 	}
@@ -266,6 +271,8 @@ func describePlan(w io.Writer, p table.Plan) {
 	switch p.Command {
 	case "truncate":
 		describeTruncate(tab, p)
+	case "undo":
+		describeUndo(tab, p)
 	default:
 		describeCopy(tab, p)
 	}

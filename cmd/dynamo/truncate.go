@@ -182,8 +182,8 @@ type onePlan struct {
 	DryRun      bool   `json:"dry_run"`
 }
 
-// oneSummary is the summary of a truncate as JSON, which reads and puts nothing.
-type oneSummary struct {
+// truncateSummary is the summary of a truncate as JSON, which reads and puts nothing.
+type truncateSummary struct {
 	*table.Summary
 	Read      *int64   `json:"read,omitempty"`
 	Written   *int64   `json:"written,omitempty"`

@@ -19,10 +19,11 @@ import (
 // A JournalLine is an entry as it was written.
 type JournalLine struct {
 	Entry
-	Hash item.KeyHash // of the key
-	At   time.Time    // when it was written, to the microsecond
-	File string       // where it stands
-	Line int          // from 1
+	Again bool         // a line before it has its key
+	Hash  item.KeyHash // of the key
+	At    time.Time    // when it was written, to the microsecond
+	File  string       // where it stands
+	Line  int          // from 1
 }
 
 // A DamageError says that a file is not as it was written, and not just torn at its end.
@@ -40,13 +41,24 @@ func (e *DamageError) Error() string {
 }
 func (e *DamageError) Unwrap() error { return e.Err }
 
-// ReadJournal yields the first entry of each key, in file order. What it yields is valid until the next one.
+// ReadJournal yields the first entry of each key, in file order, as [ReadWholeJournal] does.
+func ReadJournal(dir string, schema item.Schema) iter.Seq2[JournalLine, error] {
+	return func(yield func(JournalLine, error) bool) {
+		for line, err := range ReadWholeJournal(dir, schema) {
+			if !line.Again && !yield(line, err) {
+				return
+			}
+		}
+	}
+}
+
+// ReadWholeJournal yields all entries, in file order. What it yields is valid until the next one.
 // After an error, which is a [*DamageError] or the file system's, there is nothing more. A directory without
 // files is an empty journal. A member that a crash has torn is passed over wherever a file ends; one that is
 // damaged and has a whole one behind it is an error, and so is a file that is missing between others.
 //
 // It remembers the keys: some 40 bytes each.
-func ReadJournal(dir string, schema item.Schema) iter.Seq2[JournalLine, error] {
+func ReadWholeJournal(dir string, schema item.Schema) iter.Seq2[JournalLine, error] {
 	return func(yield func(JournalLine, error) bool) {
 		files, err := journalFiles(dir)
 		if err != nil {
@@ -61,9 +73,7 @@ func ReadJournal(dir string, schema item.Schema) iter.Seq2[JournalLine, error] {
 			}
 			for line, err := range readFile(f.name, schema) {
 				if err == nil {
-					if _, ok := seen[line.Hash]; ok {
-						continue
-					}
+					_, line.Again = seen[line.Hash]
 					seen[line.Hash] = struct{}{}
 				}
 				if !yield(line, err) || err != nil {

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"io"
+	"slices"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/dynamo-cmdline/dynamo/table"
+)
+
+// undoOptions are the flags of undo.
+type undoOptions struct {
+	run         string // "" for the latest that changed something
+	config      string
+	undo        table.UndoOptions
+	yes, dryRun bool
+	display     display
+}
+
+func undoCommand(s streams) *cli.Command {
+	return &cli.Command{
+		Name: "undo", Usage: "put back what a run has changed", ArgsUsage: "[RUN]",
+		UsageText: `dynamo undo                                        # the latest run that changed something
+dynamo undo --dry-run
+dynamo undo 20261120T101112Z-orders --yes
+dynamo runs                                        # lists them`,
+		Description: `Puts back what a run has overwritten or deleted, and removes what it has added, by the old images in its
+journal; the run may be finished or not. Profile and table are in the run's directory, and the table must be the same one.
+An item that has changed since the run is left alone and noted in the dead-letter file (exit 3), unless --force.
+An undo is itself a run with a journal: undoing it does the thing again, and dynamo resume goes on with it.
+A run of --mode replace or merge and a truncate keep no journal, but an AWS backup: those are refused, and the backup is named.
+
+Exit codes: 0 done, 1 failed, 2 usage or configuration, or no journal; 3 done but for items that have changed since,
+5 refused by a guard and nothing changed, 6 credentials or permission, 7 journal damaged or another table,
+8 another run has the table, 130 interrupted, 143 terminated.`,
+		Flags: slices.Concat([]cli.Flag{
+			&cli.BoolFlag{Name: "force", Usage: "put back, or remove, also what has changed since the run", DisableDefaultText: true},
+			&cli.StringFlag{Name: "write-units", Usage: "most write capacity units per second, `N` or P% of the table's own"},
+			&cli.IntFlag{Name: "workers", Usage: "most batches in flight, `N`", DefaultText: "64 a core, at most 256"},
+		}, writeFlags(), outputFlags()),
+		OnUsageError: usageError,
+		Action: func(c *cli.Context) error {
+			o, err := undoFlags(c)
+			if err != nil {
+				return err
+			}
+			return runUndo(c.Context, o, s)
+		},
+	}
+}
+
+func undoFlags(c *cli.Context) (undoOptions, error) {
+	var o undoOptions
+	if c.NArg() > 1 {
+		return o, badUsage("see: dynamo undo --help", "unexpected argument %q", c.Args().Get(1))
+	}
+	for _, check := range []func(*cli.Context) error{noEmptyValues, checkAmounts} {
+		if err := check(c); err != nil {
+			return o, err
+		}
+	}
+	if c.NArg() == 1 && c.Args().First() == "" { // the latest is not what a variable that is not set means
+		return o, badUsage("is a variable not set?", "the run has an empty name")
+	}
+	o = undoOptions{
+		run: c.Args().First(), config: c.String("config"), yes: c.Bool("yes"), dryRun: c.Bool("dry-run"), display: displayFlags(c),
+		undo: table.UndoOptions{
+			RunDir: c.String("run-dir"), Force: c.Bool("force"), Workers: c.Int("workers"), Stall: c.Duration("max-retry-time"),
+			AllowProtected: c.String("allow-protected"), Unattended: c.Bool("yes"),
+		},
+	}
+	var err error
+	o.undo.WriteUnits, err = budgetFlag(c, "write-units")
+	return o, err
+}
+
+func runUndo(ctx context.Context, o undoOptions, s streams) error {
+	conf, err := readConfig(o.config)
+	if err != nil {
+		return err
+	}
+	o.undo.Protected = table.Guard(conf.Protected)
+	log := o.display.logger(s)
+	o.undo.Access = func(profile string) table.Access {
+		return table.Access{Log: log, Version: version, MFA: func(serial string) (string, error) { return askCode(ctx, profile, serial, s) }}
+	}
+	show := newProgress(s, o.display, log)
+	defer show.stop()
+	o.undo.Watch = show.phase
+	var r result
+	if o.dryRun {
+		var plan table.Plan
+		plan, err = table.PlanUndo(ctx, o.run, o.undo)
+		r.name, r.plan = plan.Target.Table, &plan
+		err = interrupted(ctx, err)
+	} else {
+		o.undo.Confirm = func(plan table.Plan) error { return confirm(ctx, plan, o.yes, o.display, s) }
+		var summary table.Summary
+		summary, err = table.Undo(ctx, o.run, o.undo)
+		r.name, r.summary = summary.Target.Table, &summary
+		err = left(summary, o.undo.RunDir, interrupted(ctx, err))
+	}
+	show.stop()
+	return o.display.results(s, "undo", []result{r.with(err)})
+}
+
+// describeUndo shows what an undo is about to do.
+func describeUndo(w io.Writer, p table.Plan) {
+	say(w, "table\t%s\n", visible(p.Target.String()))
+	say(w, "\tabout %s items, %s\n", count(p.TargetItems), size(p.TargetBytes))
+	if p.Resumes != "" {
+		say(w, "run\t%s is gone on with\n", p.Resumes)
+	}
+	u := p.UndoPlan
+	say(w, "undo run\t%s: by its journal it changed or deleted %s items, and added %s\n", visible(u.Undoes), count(u.Keys-u.Added), count(u.Added))
+	if u.Written+u.Deleted+u.Unchanged+u.Rejected > 0 {
+		say(w, "\t%s are put back, %s removed, %s are what they were, %s have changed since\n",
+			count(u.Written), count(u.Deleted), count(u.Unchanged), count(u.Rejected))
+	}
+	if u.Force {
+		say(w, "force\twhat has changed since is put back or removed all the same\n")
+	} else {
+		say(w, "\tan item that has changed since is left alone\n")
+	}
+	describeBudgets(w, p)
+	say(w, "undo\tthe old image of each item is kept in this run's own journal\n")
+}
+
+// undoSummary is the summary of an undo as JSON. What it has of a source means nothing there, and is hidden.
+type undoSummary struct {
+	*table.Summary
+	Read    *int64   `json:"read,omitempty"`
+	Skipped *int64   `json:"skipped,omitempty"`
+	Error   *failure `json:"error,omitempty"`
+}
