@@ -56,8 +56,14 @@ func TestReadme(t *testing.T) {
 		began := time.Now()
 		// The shell that a reader would use, and no wait of a minute for the backup.
 		c := exec.CommandContext(t.Context(), "bash", "-c", command+` --no-progress "$@"`, "bash")
-		if strings.Contains(command, " copy ") {
-			c.Args = append(c.Args, "--backup-settle", "1s", "--yes")
+		if strings.Contains(command, " copy ") || strings.Contains(command, " truncate ") {
+			c.Args = append(c.Args, "--backup-settle", "1s")
+		}
+		for _, verb := range []string{" copy ", " truncate ", " undo"} {
+			if strings.Contains(command, verb) {
+				c.Args = append(c.Args, "--yes")
+				break
+			}
 		}
 		c.Dir, c.Env = dir, append(w.Env(), "PATH="+os.Getenv("PATH"))
 		if out, err := c.CombinedOutput(); err != nil {
