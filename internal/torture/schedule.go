@@ -1,0 +1,239 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/dynamo-cmdline/dynamo/internal/ddbtest"
+)
+
+// A schedule is a copy and all that goes wrong in it. It follows from the
+// suite's seed and its own number.
+type schedule struct {
+	number   int
+	mode     string
+	source   ddbtest.Table
+	target   ddbtest.Table
+	items    []ddbtest.Item
+	older    []ddbtest.Item // in the target before
+	segments int
+	workers  int
+	role     bool
+	patience time.Duration // --max-retry-time
+	strikes  []strike
+	rejected []string // keys that the target will refuse
+	exits    []int    // as it may end
+}
+
+// A strike is a card in play.
+type strike struct {
+	card
+	fault ddbtest.Fault
+	sure  bool // the schedule sees to it that it strikes
+}
+
+// lethalEvery is how often a schedule has a card that may end it.
+const lethalEvery = 2
+
+// modes are the modes of a copy, in the order in which schedules take turns.
+var modes = []string{"merge", "replace"}
+
+// hand is how many survivable cards a schedule is dealt: one to five; none
+// where a lethal one might keep them from striking.
+func hand(seed uint64, number int) int {
+	if number%lethalEvery == lethalEvery-1 {
+		return 0
+	}
+	return 1 + rand.New(rand.NewPCG(seed, uint64(number)|1<<40)).IntN(5)
+}
+
+// whole is how many schedules deal every card.
+func whole(seed uint64) int {
+	cards, number := 0, 0
+	for cards < len(survivable()) || number/lethalEvery < len(lethal()) {
+		cards += hand(seed, number)
+		number++
+	}
+	return number
+}
+
+// newSchedule makes the schedule of that number.
+func newSchedule(seed uint64, number int) schedule {
+	r := rand.New(rand.NewPCG(seed, uint64(number)))
+	s := schedule{
+		number: number, mode: modes[r.IntN(len(modes))], source: shape(r),
+		segments: 1 << r.IntN(4), workers: 1 + r.IntN(16), role: r.IntN(4) == 0, patience: 40 * time.Second,
+	}
+	var cards []card
+	dealt := 0
+	for before := range number {
+		dealt += hand(seed, before)
+	}
+	for i := range hand(seed, number) {
+		cards = append(cards, deal(survivable(), seed, dealt+i))
+	}
+	var end *card
+	if number%lethalEvery == lethalEvery-1 {
+		c := deal(lethal(), seed, number/lethalEvery)
+		cards, end = append(cards, c), &c
+	}
+	s.fit(r, cards)
+	s.fill(r, cards)
+	for _, c := range cards {
+		s.strikes = append(s.strikes, strike{c, c.fault(r, s.requests(c), s.victim(r, c)), true})
+	}
+	s.noise(r)
+	if s.exits = []int{0}; end != nil {
+		s.exits = end.exits
+	}
+	return s
+}
+
+// fit sees to it that what was dealt can happen.
+func (s *schedule) fit(r *rand.Rand, cards []card) {
+	for _, c := range cards {
+		if c.replace {
+			s.mode = "replace"
+		}
+		if c.role {
+			s.role = true
+		}
+		if c.kind == ddbtest.ExpiredToken && !c.role {
+			s.role = false
+		}
+		if c.pages {
+			s.segments = 1
+		}
+		if c.always && s.patience > 3*time.Second {
+			s.patience = time.Duration(1+r.IntN(2)) * time.Second
+		}
+	}
+	s.target = s.source
+	if slices.ContainsFunc(cards, func(c card) bool { return c.index }) {
+		s.target.Indexes = []ddbtest.Index{{Name: "by-misfit", Partition: ddbtest.N("misfit")}}
+	}
+}
+
+// fill makes the items: keys and values at the edges, some large.
+func (s *schedule) fill(r *rand.Rand, cards []card) {
+	n, older := 50+r.IntN(200), r.IntN(200)
+	if r.IntN(8) == 0 {
+		n += r.IntN(500)
+	}
+	slow := slices.ContainsFunc(cards, func(c card) bool { return c.slow })
+	if slow {
+		n = min(n, 100)
+	}
+	if s.mode == "replace" {
+		older++ // something to delete
+	}
+	s.items = slices.Collect(ddbtest.EdgeItems(s.source, n, r.Uint64()))
+	s.older = slices.Collect(ddbtest.EdgeItems(s.source, older, r.Uint64()))
+	for _, c := range cards {
+		switch {
+		case c.pages: // four large items fill more than a page of 1 MB
+			for i := 12; i < 18; i++ {
+				s.items[i]["filler"] = &types.AttributeValueMemberS{Value: strings.Repeat("y", 300<<10)}
+			}
+		case c.index:
+			for i := range 1 + r.IntN(4) {
+				item := s.items[(i*7+3)%10] // not one that has its full size already
+				item["misfit"] = &types.AttributeValueMemberS{Value: "no number"}
+				s.rejected = append(s.rejected, ddbtest.KeyOf(item, keyNames(s.source)...))
+			}
+		}
+	}
+}
+
+// requests is how many requests to the card's operation there are at least,
+// one of which it strikes.
+func (s *schedule) requests(c card) int {
+	switch {
+	case c.pages:
+		return 1
+	case c.op == "DescribeTable":
+		return 1 + b2i(!c.once || c.kind != ddbtest.TableStatus)
+	case c.op == "BatchWriteItem" && s.mode == "replace":
+		return (len(s.items)+24)/25 + (len(s.older)+24)/25
+	case c.op == "BatchWriteItem":
+		return (len(s.items) + 24) / 25
+	case c.side == source:
+		return 1 + s.segments // a look before, and a page of each
+	}
+	return 1
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// victim chooses the key that a card strikes, if it is for one, and notes that
+// it will be refused.
+func (s *schedule) victim(r *rand.Rand, c card) string {
+	if !c.key {
+		return ""
+	}
+	key := ddbtest.KeyOf(s.items[r.IntN(len(s.items))], keyNames(s.source)...)
+	if s.mode == "replace" {
+		// Its delete would be refused as well, which is another matter.
+		s.older = slices.DeleteFunc(s.older, func(i ddbtest.Item) bool { return ddbtest.KeyOf(i, keyNames(s.source)...) == key })
+	}
+	s.rejected = append(s.rejected, key)
+	return key
+}
+
+// noise adds faults that strike at random, after the sure ones.
+func (s *schedule) noise(r *rand.Rand) {
+	deck := slices.DeleteFunc(survivable(), func(c card) bool { return !c.noisy() })
+	for range r.IntN(3) {
+		c := deck[r.IntN(len(deck))]
+		f := c.fault(r, 1, "")
+		f.Count, f.Probability = 0, 0.05+0.25*r.Float64()
+		if r.IntN(3) == 0 {
+			f.For = time.Duration(1+r.IntN(3)) * time.Second
+		}
+		s.strikes = append(s.strikes, strike{c, f, false})
+	}
+}
+
+// shape is a table with some kind of key, under names that must be quoted.
+func shape(r *rand.Rand) ddbtest.Table {
+	kinds := []func(string) ddbtest.Attr{ddbtest.S, ddbtest.N, ddbtest.B}
+	names := [][2]string{{"pk", "sk"}, {"size", "a.b-c #:"}, {"Items", "é"}}[r.IntN(3)]
+	t := ddbtest.Table{Partition: kinds[r.IntN(3)](names[0])}
+	if r.IntN(2) == 0 {
+		t.Sort = kinds[r.IntN(3)](names[1])
+	}
+	return t
+}
+
+// args are the copy's arguments.
+func (s *schedule) args() []string {
+	profile := ""
+	if s.role {
+		profile = "-role"
+	}
+	return []string{
+		"--source", "prod" + profile, "--target", "dev" + profile,
+		"--segments", fmt.Sprint(s.segments), "--workers", fmt.Sprint(s.workers), "--max-retry-time", s.patience.String(),
+	}
+}
+
+// String tells a schedule for whoever has to find out what it did.
+func (s *schedule) String() string {
+	text := fmt.Sprintf("schedule %d: %s of %d items over %d, key %s %s, %d segments, %d workers, role %t, may exit %v",
+		s.number, s.mode, len(s.items), len(s.older), s.source.Partition, s.source.Sort, s.segments, s.workers, s.role, s.exits)
+	for _, k := range s.strikes {
+		f := k.fault
+		text += fmt.Sprintf("\n  %s, skip %d, count %d, probability %.2f, for %s, delay %s", k.card, f.Skip, f.Count, f.Probability, f.For, f.Delay)
+	}
+	return text
+}
