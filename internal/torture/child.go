@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strconv"
@@ -62,10 +63,17 @@ type summary struct {
 	} `json:"error"`
 }
 
-// start starts the program in dir with env and nothing on its standard input.
-func start(ctx context.Context, limit time.Duration, binary, dir string, env []string, args ...string) (*child, error) {
-	c := &child{cmd: exec.CommandContext(ctx, binary, args...), limit: limit, ended: make(chan struct{})}
-	c.cmd.Dir, c.cmd.Env = dir, env
+// A launch says how to start the program.
+type launch struct {
+	binary, dir string
+	env, args   []string
+	stdin       io.Reader     // nil for nothing
+	limit       time.Duration // after which it has hung
+}
+
+func start(ctx context.Context, l launch) (*child, error) {
+	c := &child{cmd: exec.CommandContext(ctx, l.binary, l.args...), limit: l.limit, ended: make(chan struct{})}
+	c.cmd.Dir, c.cmd.Env, c.cmd.Stdin = l.dir, l.env, l.stdin
 	c.cmd.Stdout, c.cmd.Stderr = &c.stdout, &c.stderr
 	c.cmd.WaitDelay = time.Second
 	c.began = time.Now()

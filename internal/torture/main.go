@@ -52,6 +52,13 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 			return err
 		}
 	}
+	switch args[0] {
+	case "guards":
+		return s.guards(ctx, *only)
+	}
+	if *n == 0 {
+		*n = whole(s.seed)
+	}
 	numbers := upTo(*n)
 	if *only >= 0 {
 		numbers = []int{*only}

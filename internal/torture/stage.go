@@ -12,6 +12,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
 	"github.com/dynamo-cmdline/dynamo/internal/ddbtest"
 )
 
@@ -52,6 +55,7 @@ type trial struct {
 	before         map[string]string // the target's, before anything was done
 	injected       []func()          // remove the faults
 	children       []outcome
+	protected      bool // the target has deletion protection
 }
 
 // newTrial makes the two tables. The target's may have other indexes.
@@ -101,6 +105,10 @@ func (t *trial) close() error {
 	err := errors.Join(t.dev.Proxy.Quiet(ctx, t.target.Name), t.prod.Proxy.Quiet(ctx, t.source.Name))
 	t.dev.Proxy.Take(t.target.Name)
 	t.prod.Proxy.Take(t.source.Name)
+	if t.protected {
+		_, off := t.dev.Client().UpdateTable(ctx, &dynamodb.UpdateTableInput{TableName: aws.String(t.target.Name), DeletionProtectionEnabled: aws.Bool(false)})
+		err = errors.Join(err, off)
+	}
 	return errors.Join(err, t.prod.DeleteTable(ctx, t.source.Name), t.dev.DeleteTable(ctx, t.target.Name), os.RemoveAll(t.home))
 }
 
@@ -140,7 +148,7 @@ func (t *trial) runDir() string { return filepath.Join(t.home, "runs") }
 
 // begin starts the program on this trial's tables.
 func (t *trial) begin(ctx context.Context, args ...string) (*child, error) {
-	return start(ctx, hangLimit, t.binary, t.home, t.env(), args...)
+	return start(ctx, launch{binary: t.binary, dir: t.home, env: t.env(), args: args, limit: hangLimit})
 }
 
 // end waits for the child, and then for its requests: what it has sent may be

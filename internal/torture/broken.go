@@ -1,0 +1,399 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/dynamo-cmdline/dynamo/internal/ddbtest"
+)
+
+// A stop is how and when a copy is broken off.
+type stop struct {
+	moment string
+	signal syscall.Signal
+	after  time.Duration // since its start; 0: not by time
+	batch  int           // the batch at which it happens, counted from 0; -1: not by batch
+	second bool          // a second signal follows at once
+}
+
+// The moments of a stop.
+const (
+	atStart  = "at its start"
+	byTime   = "by time"
+	byWrites = "by writes"
+	applied  = "between applied and answered"
+	unsent   = "before a batch is applied"
+	slow     = "while the target hangs"
+)
+
+func (s stop) String() string {
+	text := fmt.Sprintf("%s %s", s.signal, s.moment)
+	if s.after > 0 {
+		text += fmt.Sprintf(" %s", s.after.Round(time.Millisecond))
+	}
+	if s.batch >= 0 {
+		text += fmt.Sprintf(" (batch %d)", s.batch)
+	}
+	if s.second {
+		text += ", twice"
+	}
+	return text
+}
+
+// A breakdown is a copy that is broken off and resumed, again and again.
+type breakdown struct {
+	number   int
+	mode     string
+	shape    ddbtest.Table
+	items    int
+	older    int
+	segments int
+	workers  int
+	pace     time.Duration // each batch takes so long
+	stops    []stop
+	byCopy   []bool // go on with copy --resume, not with resume
+}
+
+// A pattern is the sort of breakdowns that are wanted.
+type pattern struct {
+	name    string
+	signals []syscall.Signal
+	moments []string
+	most    int           // stops a copy
+	items   int           // a stop
+	pace    time.Duration // about how long a batch takes
+	twice   bool          // some signals come twice
+}
+
+// lasting is how long after a batch was acknowledged it may still be unknown
+// to the checkpoint: the save's interval, and a slow disk. What is older is
+// not written again.
+const lasting = time.Second
+
+// newBreakdown makes the breakdown of that number.
+func newBreakdown(p pattern, seed uint64, number int) breakdown {
+	r := rand.New(rand.NewPCG(seed, uint64(number)|2<<40))
+	b := breakdown{
+		number: number, mode: modes[r.IntN(len(modes))], shape: shape(r),
+		segments: 1 << r.IntN(4), workers: 1 + r.IntN(3),
+	}
+	b.pace = p.pace * time.Duration(b.workers)
+	for range 1 + r.IntN(p.most) {
+		b.stops = append(b.stops, p.stop(r, b.pace/time.Duration(b.workers)))
+		b.byCopy = append(b.byCopy, r.IntN(3) == 0)
+	}
+	b.items = p.items * (len(b.stops) + 1)
+	if b.mode == "replace" {
+		b.older = b.items / 4
+	}
+	return b
+}
+
+func (p pattern) stop(r *rand.Rand, batch time.Duration) stop {
+	s := stop{moment: p.moments[r.IntN(len(p.moments))], signal: p.signals[r.IntN(len(p.signals))], batch: -1}
+	batches := p.items / 25
+	switch s.moment {
+	case atStart:
+		s.after = time.Duration(r.IntN(int(150 * time.Millisecond)))
+	case byTime:
+		s.after = time.Duration(r.IntN(int(batch)*batches) + 1)
+	default:
+		s.batch = batches/2 + r.IntN(batches)
+	}
+	s.second = p.twice && r.IntN(4) == 0
+	return s
+}
+
+func (b *breakdown) String() string {
+	return fmt.Sprintf("breakdown %d: %s of %d items over %d, %d segments, %d workers, %s a batch: %v",
+		b.number, b.mode, b.items, b.older, b.segments, b.workers, b.pace, b.stops)
+}
+
+// A toll is what many breakdowns came to.
+type toll struct {
+	mu          sync.Mutex
+	stops       int
+	finished    int // had ended by themselves before the stop
+	byMoment    map[string]int
+	items       int
+	twice       int
+	ends        []time.Duration // from the signal to the end
+	peak        int64
+	afterFinish int
+}
+
+// breakdowns breaks copies off until there have been so many stops, and lets
+// each go on to its end.
+func (s *suite) breakdowns(ctx context.Context, p pattern, from, stops int) (*toll, error) {
+	sum := &toll{byMoment: map[string]int{}}
+	var numbers []int
+	for planned, n := 0, from; planned < stops; n++ {
+		numbers = append(numbers, n)
+		planned += len(newBreakdown(p, s.seed, n).stops)
+	}
+	err := s.breakdown(ctx, p, numbers, sum)
+	// Some had ended before their stop came.
+	for next := from + len(numbers); err == nil && sum.stops < stops && len(s.failed) == 0; next++ {
+		err = s.breakdown(ctx, p, []int{next}, sum)
+	}
+	return sum, err
+}
+
+func (s *suite) breakdown(ctx context.Context, p pattern, numbers []int, sum *toll) error {
+	st, err := openStage(ctx, s.binary)
+	if err != nil {
+		return err
+	}
+	err = s.each(ctx, numbers, func(ctx context.Context, n int) error {
+		if err := s.oneBreakdown(ctx, st, p, n, sum); err != nil {
+			return fmt.Errorf("breakdown %d: %w", n, err)
+		}
+		return nil
+	})
+	return errors.Join(err, st.close())
+}
+
+func (s *suite) oneBreakdown(ctx context.Context, st *stage, p pattern, number int, sum *toll) (err error) {
+	b := newBreakdown(p, s.seed, number)
+	t, err := st.newTrial(ctx, b.shape, b.shape)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, t.close()) }()
+	r := rand.New(rand.NewPCG(s.seed, uint64(number)|3<<40))
+	items := slices.Collect(ddbtest.EdgeItems(b.shape, b.items, r.Uint64()))
+	if err := t.fill(ctx, items, slices.Collect(ddbtest.EdgeItems(b.shape, b.older, r.Uint64()))); err != nil {
+		return err
+	}
+	x := &breaking{trial: t, breakdown: &b, sum: sum}
+	if err := x.run(ctx); err != nil {
+		return err
+	}
+	after, err := t.now(ctx)
+	if err != nil {
+		return err
+	}
+	h := look(t, b.mode, after)
+	x.judge(h)
+	return s.fail(fmt.Sprintf("%s -seed %d -only %d", p.name, s.seed, number), b.String(), h.wrong, t.children...)
+}
+
+// breaking is a breakdown under way.
+type breaking struct {
+	*trial
+	*breakdown
+	sum      *toll
+	ends     []time.Time // when each child that was stopped had gone
+	wrong    []string
+	finished bool
+}
+
+// run copies, is stopped, goes on, and so forth; the last one is let alone.
+func (x *breaking) run(ctx context.Context) error {
+	for i, st := range x.stops {
+		args, err := x.goOn(i)
+		if err != nil {
+			return err
+		}
+		done, err := x.stopped(ctx, st, args)
+		if err != nil || done {
+			return err
+		}
+	}
+	x.heal()
+	args, err := x.goOn(len(x.stops))
+	if err != nil {
+		return err
+	}
+	c, err := x.begin(ctx, args...)
+	if err != nil {
+		return err
+	}
+	_, err = x.end(ctx, c)
+	return err
+}
+
+// goOn is the command line of the child of that number: the copy itself where
+// no run was begun so far.
+func (x *breaking) goOn(i int) ([]string, error) {
+	args := x.copyArgs(x.mode, "--run-dir", x.runDir(), "--source", "prod", "--target", "dev",
+		"--segments", fmt.Sprint(x.segments), "--workers", fmt.Sprint(x.workers))
+	if i == 0 {
+		return args, nil
+	}
+	run, err := x.latestRun()
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case x.byCopy[i-1]:
+		return append(args, "--resume"), nil
+	case run == "":
+		return args, nil
+	case i%2 == 0:
+		return []string{"resume", run, "--run-dir", x.runDir(), "--yes", "--json", "--no-progress"}, nil
+	}
+	return []string{"resume", "--run-dir", x.runDir(), "--yes", "--json", "--no-progress"}, nil
+}
+
+// latestRun is the name of the run that there is; "" if none was begun.
+func (x *breaking) latestRun() (string, error) {
+	found, err := filepath.Glob(filepath.Join(x.runDir(), "*", "checkpoint.json"))
+	if err != nil || len(found) == 0 {
+		return "", err
+	}
+	return filepath.Base(filepath.Dir(found[len(found)-1])), nil
+}
+
+// stopped runs one child and stops it. It reports whether the child had ended
+// well before that.
+func (x *breaking) stopped(ctx context.Context, st stop, args []string) (done bool, err error) {
+	x.heal()
+	var c *child
+	reached := make(chan struct{})
+	var once sync.Once
+	if st.batch >= 0 {
+		f := ddbtest.Fault{Op: "BatchWriteItem", Skip: st.batch, Count: 1, Do: func() { once.Do(func() { close(reached) }) }}
+		switch st.moment {
+		case applied:
+			f.Kind, f.After = ddbtest.Hang, true
+		case unsent:
+			f.Kind = ddbtest.Hang
+		case slow:
+			f.Kind, f.Count = ddbtest.Hang, 3
+		default:
+			f.Kind = ddbtest.Observe
+		}
+		x.inject(target, f)
+	}
+	x.inject(target, ddbtest.Fault{Kind: ddbtest.Delay, Op: "BatchWriteItem", Delay: x.pace})
+	if c, err = x.begin(ctx, args...); err != nil {
+		return false, err
+	}
+	timer := time.NewTimer(hangLimit)
+	if st.batch < 0 {
+		timer.Reset(st.after)
+	}
+	defer timer.Stop()
+	select {
+	case <-reached:
+	case <-timer.C:
+	case <-c.ended:
+	}
+	sent := time.Now()
+	early := c.gone()
+	c.signal(st.signal)
+	if st.second {
+		c.signal(st.signal)
+	}
+	o, err := x.end(ctx, c)
+	x.count(st, o, early, c.began.Add(c.took), c.began.Add(c.took).Sub(sent))
+	if early || o.code == 0 {
+		if o.code != 0 {
+			x.wrong = append(x.wrong, fmt.Sprintf("it ended by itself with exit %d", o.code))
+		}
+		x.finished = true
+	}
+	return x.finished, err
+}
+
+// count notes one stop, and checks what a signal promises.
+func (x *breaking) count(st stop, o outcome, early bool, ended time.Time, took time.Duration) {
+	x.sum.mu.Lock()
+	defer x.sum.mu.Unlock()
+	x.sum.peak = max(x.sum.peak, o.peak)
+	if early || o.code == 0 {
+		x.sum.finished++
+		return
+	}
+	x.sum.stops++
+	x.sum.byMoment[st.moment]++
+	x.ends = append(x.ends, ended)
+	if st.signal == syscall.SIGKILL {
+		return
+	}
+	x.sum.ends = append(x.sum.ends, took)
+	limit := 10 * time.Second
+	if st.second {
+		limit = time.Second
+	}
+	if took > limit {
+		x.wrong = append(x.wrong, fmt.Sprintf("%s: it took %s to end", st, took))
+	}
+	if want := 128 + int(st.signal); o.code != want {
+		x.wrong = append(x.wrong, fmt.Sprintf("%s: exit code %d, want %d", st, o.code, want))
+	}
+	if !st.second && o.summary == nil {
+		x.wrong = append(x.wrong, fmt.Sprintf("%s: stdout is not one JSON object", st))
+	}
+}
+
+// judge checks what all of it has come to.
+func (x *breaking) judge(h *history) {
+	h.wrong = append(h.wrong, x.wrong...)
+	last := x.children[len(x.children)-1]
+	h.ended(last, []int{0})
+	h.equal(nil)
+	for _, o := range x.children {
+		h.claims(o.summary)
+		h.secrets(o)
+		if o.code != 0 && o.code > 0 && o.summary != nil {
+			h.canGoOn(o)
+		}
+	}
+	x.again(h)
+	x.sum.mu.Lock()
+	defer x.sum.mu.Unlock()
+	x.sum.items += len(h.items)
+	x.sum.twice += h.twice()
+}
+
+// again blames items that were written once more although they had been
+// acknowledged long before the copy was stopped.
+func (x *breaking) again(h *history) {
+	answered := map[int]time.Time{} // by request
+	for _, r := range h.target.Requests {
+		if r.Status == 200 {
+			answered[r.Number] = r.Start.Add(r.Took)
+		}
+	}
+	known := map[string]time.Time{} // acknowledged at
+	old := 0
+	for _, w := range h.target.Writes {
+		if w.Delete {
+			continue
+		}
+		if at, ok := known[w.Key]; ok {
+			for _, end := range x.ends {
+				if at.Before(end.Add(-lasting-10*x.pace)) && w.Time.After(end) {
+					old++
+				}
+			}
+		}
+		if at, ok := answered[w.Request]; ok {
+			known[w.Key] = at
+		}
+	}
+	if old > 0 {
+		h.blame("%d items were written again although they had been acknowledged long before", old)
+	}
+}
+
+// checkpoints lists the checkpoint files that there are.
+func (t *trial) checkpoints() ([]string, error) {
+	found, err := filepath.Glob(filepath.Join(t.runDir(), "*", "checkpoint.json"))
+	for _, name := range found {
+		if _, err := os.Stat(name); err != nil {
+			return nil, err
+		}
+	}
+	return found, err
+}
