@@ -32,6 +32,7 @@ const (
 	applied  = "between applied and answered"
 	unsent   = "before a batch is applied"
 	slow     = "while the target hangs"
+	late     = "with a delete under way that is applied later"
 )
 
 func (s stop) String() string {
@@ -91,11 +92,17 @@ func newBreakdown(p pattern, seed uint64, number int) breakdown {
 		b.byCopy = append(b.byCopy, r.IntN(3) == 0)
 	}
 	b.items = p.items * (len(b.stops) + 1)
+	if slices.ContainsFunc(b.stops, func(s stop) bool { return s.moment == late }) {
+		b.mode, b.workers = "replace", max(2, b.workers)
+	}
 	if b.mode == "replace" {
 		b.older = b.items / 4
 	}
 	return b
 }
+
+// lateness is how long after its sender has gone a delete is still applied.
+const lateness = 4 * time.Second
 
 func (p pattern) stop(r *rand.Rand, batch time.Duration) stop {
 	s := stop{moment: p.moments[r.IntN(len(p.moments))], signal: p.signals[r.IntN(len(p.signals))], batch: -1}
@@ -105,6 +112,8 @@ func (p pattern) stop(r *rand.Rand, batch time.Duration) stop {
 		s.after = time.Duration(r.IntN(int(150 * time.Millisecond)))
 	case byTime:
 		s.after = time.Duration(r.IntN(int(batch)*batches) + 1)
+	case late:
+		s.batch = r.IntN(batches / 4)
 	default:
 		s.batch = batches/2 + r.IntN(batches)
 	}
@@ -269,6 +278,9 @@ func (x *breaking) stopped(ctx context.Context, st stop, args []string) (done bo
 			f.Kind = ddbtest.Hang
 		case slow:
 			f.Kind, f.Count = ddbtest.Hang, 3
+		case late:
+			x.inject(target, ddbtest.Fault{Kind: ddbtest.Delay, Op: "BatchWriteItem", Skip: st.batch, Count: 1, Delay: lateness})
+			f.Kind, f.Skip = ddbtest.Hang, st.batch+1
 		default:
 			f.Kind = ddbtest.Observe
 		}
@@ -294,7 +306,11 @@ func (x *breaking) stopped(ctx context.Context, st stop, args []string) (done bo
 	if st.second {
 		c.signal(st.signal)
 	}
-	o, err := x.end(ctx, c)
+	o := c.wait()
+	x.children = append(x.children, o)
+	if st.moment != late {
+		err = x.quiet(ctx)
+	}
 	x.count(st, o, early, c.began.Add(c.took), c.began.Add(c.took).Sub(sent))
 	if early || o.code == 0 {
 		if o.code != 0 {

@@ -18,12 +18,12 @@ import (
 // A guard is a copy that must not happen: it ends with this exit code, says
 // why, and no call that could change anything was sent.
 type guard struct {
-	name  string
-	exit  int
-	says  string   // part of what it says, on stdout or stderr
-	args  []string // beside those of every copy; the last of a flag's values holds
-	modes []string // merge and replace, if nil
-	without,       // arguments of every copy that this one lacks
+	name     string
+	exit     int
+	says     string   // part of what it says, on stdout or stderr
+	args     []string // beside those of every copy; the last of a flag's values holds
+	modes    []string // merge and replace, if nil
+	without, // arguments of every copy that this one lacks
 	whole []string // or all of its arguments
 	env     []string
 	stdin   string

@@ -97,7 +97,9 @@ func accessGuards() []guard {
 // confirmGuards: nobody has said yes, or not to this.
 func confirmGuards() []guard {
 	yes, backwards := []string{"--yes"}, []string{"--source", "dev", "--target", "prod"}
-	protect := func(what string) map[string]string { return map[string]string{"dynamo.yaml": "protected:\n  " + what + "\n"} }
+	protect := func(what string) map[string]string {
+		return map[string]string{"dynamo.yaml": "protected:\n  " + what + "\n"}
+	}
 	all := []guard{
 		{name: "no terminal and no --yes", exit: refusal, says: "not confirmed", without: yes},
 		{name: "yes on standard input", exit: refusal, says: "not confirmed", without: yes, stdin: "y\ny\nyes\n"},

@@ -102,7 +102,7 @@ func (t *trial) close() error {
 	t.heal()
 	ctx, cancel := context.WithTimeout(context.Background(), hangLimit)
 	defer cancel()
-	err := errors.Join(t.dev.Proxy.Quiet(ctx, t.target.Name), t.prod.Proxy.Quiet(ctx, t.source.Name))
+	err := t.quiet(ctx)
 	t.dev.Proxy.Take(t.target.Name)
 	t.prod.Proxy.Take(t.source.Name)
 	if t.protected {
@@ -156,9 +156,13 @@ func (t *trial) begin(ctx context.Context, args ...string) (*child, error) {
 func (t *trial) end(ctx context.Context, c *child) (outcome, error) {
 	o := c.wait()
 	t.children = append(t.children, o)
+	return o, t.quiet(ctx)
+}
+
+func (t *trial) quiet(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, hangLimit)
 	defer cancel()
-	return o, errors.Join(t.dev.Proxy.Quiet(ctx, t.target.Name), t.prod.Proxy.Quiet(ctx, t.source.Name))
+	return errors.Join(t.dev.Proxy.Quiet(ctx, t.target.Name), t.prod.Proxy.Quiet(ctx, t.source.Name))
 }
 
 // copyArgs are a copy's arguments that all trials have.
