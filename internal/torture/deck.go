@@ -132,8 +132,12 @@ func lethal() (deck []card) {
 		add(card{kind: ddbtest.ExpiredToken, exits: denied, always: true})
 		add(card{kind: ddbtest.Error, code: "ResourceNotFoundException", exits: state, always: true})
 		add(card{kind: ddbtest.Error, code: "NobodyHasHeardOfException", exits: failed, always: true})
+		hopeless := failed
+		if p.op == "BatchWriteItem" {
+			hopeless = []int{1, 3} // what the table took others beside may become a dead letter
+		}
 		for _, kind := range []ddbtest.Kind{ddbtest.Throttle, ddbtest.InternalError, ddbtest.EmptyOK, ddbtest.Close} {
-			add(card{kind: kind, exits: failed, always: true})
+			add(card{kind: kind, exits: hopeless, always: true})
 		}
 	}
 	deck = append(deck,
@@ -142,6 +146,7 @@ func lethal() (deck []card) {
 		card{kind: ddbtest.Validation, op: "Scan", side: source, exits: failed, always: true},
 		card{kind: ddbtest.Validation, op: "BatchWriteItem", side: target, exits: rejected, key: true},
 		card{kind: ddbtest.Error, code: "ItemCollectionSizeLimitExceededException", op: "BatchWriteItem", side: target, exits: rejected, key: true},
+		card{kind: ddbtest.Unprocessed, op: "BatchWriteItem", side: target, exits: rejected, key: true, always: true},
 		card{index: true, op: "BatchWriteItem", side: target, exits: rejected},
 		card{kind: ddbtest.Deny, op: "DescribeTable", side: source, exits: denied, always: true},
 		card{kind: ddbtest.Deny, op: "DescribeTable", side: target, exits: denied, always: true},
@@ -175,6 +180,7 @@ func (c card) fault(r *rand.Rand, requests int, key string) ddbtest.Fault {
 	switch {
 	case c.key:
 		f.Key, f.Skip, f.Count, f.Text = key, 0, 0, "the item is refused"
+		return f
 	case c.always:
 		f.Count = 0
 	case c.slow, c.once, c.kind == ddbtest.TooLarge, c.kind == ddbtest.ForgeUnprocessed:

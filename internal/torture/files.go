@@ -61,33 +61,7 @@ func (h *history) secrets(o outcome) {
 // letters checks the dead-letter file: exactly the rejected items, whole, with
 // a reason each.
 func (h *history) letters(s *summary, rejected []string) {
-	if s == nil {
-		return
-	}
-	if s.DeadLetters == "" {
-		h.blame("exit 3, and the summary names no dead-letter file")
-		return
-	}
-	text, err := os.ReadFile(s.DeadLetters)
-	if err != nil {
-		h.blame("read the dead letters: %v", err)
-		return
-	}
-	have := map[string]string{}
-	for line := range bytes.Lines(text) {
-		var letter struct {
-			Item  json.RawMessage
-			Error string
-		}
-		if err := json.Unmarshal(line, &letter); err != nil {
-			h.blame("a dead letter cannot be read: %v", err)
-			return
-		}
-		if letter.Error == "" {
-			h.blame("a dead letter says no reason")
-		}
-		have[ddbtest.RawKeyOf(letter.Item, h.keys...)] = ddbtest.RawDigestOf(letter.Item)
-	}
+	have := h.readLetters(s)
 	want := map[string]string{}
 	for _, key := range rejected {
 		want[key] = h.items[key]
@@ -97,7 +71,45 @@ func (h *history) letters(s *summary, rejected []string) {
 	}
 }
 
-// canOn checks that whoever reads the output learns how to go on.
+// lettered are the keys in the dead-letter file.
+func (h *history) lettered(s *summary) []string {
+	return slices.Sorted(maps.Keys(h.readLetters(s)))
+}
+
+// readLetters reads the dead-letter file: the items' digests by their keys.
+func (h *history) readLetters(s *summary) map[string]string {
+	if s == nil || s.DeadLetters == "" {
+		h.blame("exit 3, and the summary names no dead-letter file")
+		return nil
+	}
+	text, err := os.ReadFile(s.DeadLetters)
+	if err != nil {
+		h.blame("read the dead letters: %v", err)
+		return nil
+	}
+	have := map[string]string{}
+	for line := range bytes.Lines(text) {
+		var letter struct {
+			Item  json.RawMessage
+			Error string
+		}
+		if err := json.Unmarshal(line, &letter); err != nil {
+			h.blame("a dead letter cannot be read: %v", err)
+			return nil
+		}
+		key := ddbtest.RawKeyOf(letter.Item, h.keys...)
+		if letter.Error == "" {
+			h.blame("the dead letter of %s says no reason", key)
+		}
+		if _, again := have[key]; again {
+			h.blame("there are two dead letters of %s", key)
+		}
+		have[key] = ddbtest.RawDigestOf(letter.Item)
+	}
+	return have
+}
+
+// canGoOn checks that whoever reads the output learns how to go on.
 func (h *history) canGoOn(o outcome) {
 	if o.summary == nil || o.summary.Error == nil || !slices.Contains([]int{1, 130, 143}, o.code) {
 		return

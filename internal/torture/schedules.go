@@ -110,9 +110,13 @@ func (s *schedule) judge(h *history, o outcome, struck []func() int) {
 		h.equal(nil)
 		h.books(o.summary, 0)
 	case 3:
-		h.equal(s.rejected)
-		h.books(o.summary, len(s.rejected))
-		h.letters(o.summary, s.rejected)
+		rejected := s.rejected
+		if rejected == nil { // which ones is not for us to say
+			rejected = h.lettered(o.summary)
+		}
+		h.equal(rejected)
+		h.books(o.summary, len(rejected))
+		h.letters(o.summary, rejected)
 	default:
 		h.claims(o.summary)
 		h.canGoOn(o)
