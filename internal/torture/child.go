@@ -108,6 +108,17 @@ func (c *child) watch() {
 // signal sends a signal; a child that has gone needs none.
 func (c *child) signal(s os.Signal) { _ = c.cmd.Process.Signal(s) }
 
+// again sends a signal once more, when the child has had the time to take the
+// first (the kernel keeps no two of one kind), and says when.
+func (c *child) again(s os.Signal) time.Time {
+	select {
+	case <-time.After(100 * time.Millisecond):
+	case <-c.ended:
+	}
+	c.signal(s)
+	return time.Now()
+}
+
 // gone reports whether the child has ended.
 func (c *child) gone() bool {
 	select {

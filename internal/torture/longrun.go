@@ -14,7 +14,7 @@ import (
 
 var (
 	killMoments   = []string{atStart, byTime, byWrites, applied, applied, unsent, late}
-	signalMoments = []string{atStart, byTime, byTime, byWrites, applied, unsent, slow}
+	signalMoments = []string{atStart, byTime, byTime, byWrites, applied, unsent, slow, late}
 
 	killsLong = pattern{name: "kills", signals: []syscall.Signal{syscall.SIGKILL}, moments: killMoments,
 		most: 5, items: 8000, pace: 20 * time.Millisecond}
