@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"syscall"
@@ -258,7 +256,7 @@ func (x *breaking) run(ctx context.Context) error {
 // goOn is the command line of the child of that number: the copy itself where
 // no run was begun so far.
 func (x *breaking) goOn(i int) ([]string, error) {
-	args := x.copyArgs(x.mode, "--run-dir", x.runDir(), "--source", "prod", "--target", "dev",
+	args := x.copyArgs(x.breakdown.mode, "--run-dir", x.runDir(), "--source", "prod", "--target", "dev",
 		"--segments", fmt.Sprint(x.segments), "--workers", fmt.Sprint(x.workers))
 	if i == 0 {
 		return args, nil
@@ -276,15 +274,6 @@ func (x *breaking) goOn(i int) ([]string, error) {
 		return []string{"resume", "--run-dir", x.runDir(), "--yes", "--json", "--no-progress", run}, nil
 	}
 	return []string{"resume", "--run-dir", x.runDir(), "--yes", "--json", "--no-progress"}, nil
-}
-
-// latestRun is the name of the run that there is; "" if none was begun.
-func (x *breaking) latestRun() (string, error) {
-	found, err := filepath.Glob(filepath.Join(x.runDir(), "*", "checkpoint.json"))
-	if err != nil || len(found) == 0 {
-		return "", err
-	}
-	return filepath.Base(filepath.Dir(found[len(found)-1])), nil
 }
 
 // stopped runs one child and stops it. It reports whether the child had ended
@@ -431,15 +420,4 @@ func (x *breaking) again(h *history) {
 	if old > 0 {
 		h.blame("%d items were written again although they had been acknowledged long before", old)
 	}
-}
-
-// checkpoints lists the checkpoint files that there are.
-func (t *trial) checkpoints() ([]string, error) {
-	found, err := filepath.Glob(filepath.Join(t.runDir(), "*", "checkpoint.json"))
-	for _, name := range found {
-		if _, err := os.Stat(name); err != nil {
-			return nil, err
-		}
-	}
-	return found, err
 }

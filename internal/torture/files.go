@@ -43,7 +43,7 @@ func (h *history) secrets(o outcome) {
 		if err != nil {
 			return err
 		}
-		if info.Mode().Perm()&0o077 != 0 {
+		if info.Mode().Perm()&0o077 != 0 && info.Mode().Type() != fs.ModeSymlink {
 			h.blame("%s has mode %s", strings.TrimPrefix(path, h.home), info.Mode())
 		}
 		if !d.Type().IsRegular() {

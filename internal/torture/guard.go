@@ -85,6 +85,7 @@ func (s *suite) guard(ctx context.Context, st *stage, number int, g guard, mode 
 		return err
 	}
 	defer func() { err = errors.Join(err, t.close()) }()
+	t.mode = mode
 	items := slices.Collect(ddbtest.EdgeItems(keyed, 120, 1))
 	if g.empty {
 		items = nil
@@ -104,6 +105,7 @@ func (s *suite) guard(ctx context.Context, st *stage, number int, g guard, mode 
 	if err != nil {
 		return err
 	}
+	kept := t.keepsakes()
 	o, err := t.refused(ctx, g, mode)
 	if err != nil {
 		return err
@@ -135,6 +137,9 @@ func (s *suite) guard(ctx context.Context, st *stage, number int, g guard, mode 
 		h.blame("its JSON does not say exit %d", g.exit)
 	case g.within > 0 && o.took > g.within:
 		h.blame("it took %s, more than %s", o.took, g.within)
+	}
+	if g.exit == noGood && !maps.Equal(kept, t.keepsakes()) {
+		h.blame("the runs' directory is not what it was")
 	}
 	h.secrets(o)
 	return s.fail(fmt.Sprintf("guards -only %d", number), fmt.Sprintf("guard %d: %s, %s", number, g.name, mode), h.wrong, o)
@@ -172,6 +177,18 @@ func (t *trial) refused(ctx context.Context, g guard, mode string) (outcome, err
 		return outcome{}, err
 	}
 	return c.wait(), nil
+}
+
+// keepsakes are the files of the runs: a run that cannot be gone on with is
+// left as it is.
+func (t *trial) keepsakes() map[string]string {
+	all := map[string]string{}
+	files, _ := filepath.Glob(filepath.Join(t.runDir(), "2*", "*")) // the pattern is good
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		all[file] = fmt.Sprintf("%q %v", text, err)
+	}
+	return all
 }
 
 // expand puts the trial's own names into a text.

@@ -55,7 +55,9 @@ type trial struct {
 	before         map[string]string // the target's, before anything was done
 	injected       []func()          // remove the faults
 	children       []outcome
-	protected      bool // the target has deletion protection
+	mode           string   // of the copy, for what is prepared
+	later          []func() // to do when the trial is over
+	protected      bool     // the target has deletion protection
 }
 
 // newTrial makes the two tables. The target's may have other indexes.
@@ -100,6 +102,9 @@ func (t *trial) digests(items []ddbtest.Item) map[string]string {
 // close takes the faults and tables away. What is still under way is waited for.
 func (t *trial) close() error {
 	t.heal()
+	for _, do := range t.later {
+		do()
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), hangLimit)
 	defer cancel()
 	err := t.quiet(ctx)
