@@ -73,8 +73,8 @@ var engineMutants = []mutant{
 	},
 	{
 		name: "the good items beside a refused one are refused too", file: "copier/write.go", part: "schedules", where: "validation at",
-		old: "for _, part := range []*batch{b.part(0, half), b.part(half, len(b.writes))} {\n		if err := r.write(ctx, hard, part); err != nil {",
-		new: "for _, part := range []*batch{b.part(0, half), b.part(half, len(b.writes))} {\n		if r.Reject != nil && len(part.writes) < 4 {\n			for i := range part.writes {\n				if err := r.reject(part.part(i, i+1), &Fault{Class: Invalid, Side: \"target\", Err: errNotTaken}); err != nil {\n					return err\n				}\n			}\n			continue\n		}\n		if err := r.write(ctx, hard, part); err != nil {",
+		old: "for _, part := range []*batch{b.part(0, half), b.part(half, len(b.writes))} {\n",
+		new: "for _, part := range []*batch{b.part(0, half), b.part(half, len(b.writes))} {\n		if r.Reject != nil && len(part.writes) < 4 {\n			for i := range part.writes {\n				if err := r.reject(part.part(i, i+1), &Fault{Class: Invalid, Side: \"target\", Err: errNotTaken}); err != nil {\n					return err\n				}\n			}\n			continue\n		}\n",
 	},
 	{
 		name: "the second half of a divided batch is lost", file: "copier/write.go", part: "schedules", where: "too large",
@@ -204,4 +204,83 @@ var tableMutants = []mutant{
 }
 
 // Bugs of runs, locks, signals and exit codes.
-var runMutants = []mutant{}
+var runMutants = []mutant{
+	{
+		name: "a finished truncate is entered again", file: "table/run.go", part: "kills",
+		old: "c.dir, c.state = dir, state\n", new: "c.dir, c.state = dir, state\n	if state.Phase == phaseCopy && c.Mode == Replace {\n		state.Phase, state.Position = phaseTruncate, nil\n	}\n",
+	},
+	{
+		name: "a checkpoint's checksum is not looked at", file: "internal/runs/runs.go", part: "guards",
+		old: "hex.EncodeToString(sum[:]) != head.Sum || head.Version < 1", new: "len(sum) == 0 || head.Version < 1",
+	},
+	{
+		name: "a checkpoint of a later version is believed", file: "internal/runs/runs.go", part: "guards",
+		old: "if head.Version > version {", new: "if head.Version > 1000*version {",
+	},
+	{
+		name: "a link is followed", file: "internal/runs/runs.go", part: "guards",
+		old: "	case !about.Mode().IsRegular():\n		return nil, damaged(\"%s is no plain file\", path)\n	}\n	f, err := os.OpenFile(path, os.O_RDONLY|noFollow, 0)",
+		new: "	}\n	f, err := os.OpenFile(path, os.O_RDONLY, 0)",
+	},
+	{
+		name: "a resume does not look at the tables' ids", file: "table/run.go", part: "guards",
+		old: "case side.was.ID != side.now.ID:", new: "case side.was.ID == \"\":",
+	},
+	{
+		name: "a resume does not look at the tables' accounts", file: "table/run.go", part: "guards",
+		old: "return a.Account == b.Account && a.Region == b.Region && a.Table == b.Table", new: "return a.Region == b.Region && a.Table == b.Table",
+	},
+	{
+		name: "a resume with another number of segments goes on", file: "table/run.go", part: "guards",
+		old: "case c.Segments != 0 && c.Segments != s.Segments:", new: "case c.Segments < 0:",
+	},
+	{
+		name: "positions need not be as many as segments", file: "table/run.go", part: "guards",
+		old: "case s.Segments < 1, len(s.Position) != 0 && len(s.Position) != s.Segments:", new: "case s.Segments < 1:",
+	},
+	{
+		name: "there is no lock", file: "internal/runs/lock.go", part: "guards",
+		old: "	if !got {\n", new: "	if !got && path == \"\" {\n",
+	},
+	{
+		name: "rejected items are a success", file: "table/copy.go", part: "schedules", where: "validation at",
+		old: "if n := c.moved.Count().Rejected; n > 0 {", new: "if n := c.moved.Count().Rejected; n < 0 {",
+	},
+	{
+		name: "nobody waits for a late delete", file: "table/copy.go", part: "kills",
+		old: "if late.IsZero() || wait <= 0 {", new: "if late.IsZero() || wait != 0 {",
+	},
+	{
+		name: "a checkpoint is not one moment's: its positions are old", file: "table/run.go", part: "kills",
+		old: "	c.state.Letters, c.state.Position = sure, make([]runs.Position, len(at.Positions))\n	for i, p := range at.Positions {\n		c.state.Position[i] = runs.Position(p)\n	}\n	return c.write()",
+		new: "	c.state.Letters = sure\n	if len(c.state.Position) > 0 {\n		return c.write()\n	}\n	c.state.Position = make([]runs.Position, len(at.Positions))\n	for i, p := range at.Positions {\n		c.state.Position[i] = runs.Position(p)\n	}\n	return c.write()",
+	},
+	{
+		name: "the first signal is ignored", file: "cmd/dynamo/main.go", part: "signals",
+		old: "cancel(stopped{first})\n", new: "_ = first\n",
+	},
+	{
+		name: "a second signal is ignored", file: "cmd/dynamo/main.go", part: "signals",
+		old: "os.Exit(exitCode(stopped{second}))", new: "_ = exitCode(stopped{second})",
+	},
+	{
+		name: "SIGTERM ends as SIGINT does", file: "cmd/dynamo/app.go", part: "signals",
+		old: "return 143", new: "return 130",
+	},
+	{
+		name: "an interrupted copy is done", file: "table/run.go", part: "signals",
+		old: "Done: err == nil || kind == Rejected || kind == Refused,", new: "Done: err == nil || kind == Rejected || kind == Refused || kind == Failed,",
+	},
+	{
+		name: "in flight is torn off by a signal, and counts", file: "copier/copier.go", part: "signals",
+		old: "const Drain = 8 * time.Second", new: "const Drain = 80 * time.Second",
+	},
+	{
+		name: "nobody need say yes", file: "cmd/dynamo/choose.go", part: "guards",
+		old: "	if yes {\n		return nil", new: "	if yes || s.in != nil {\n		return nil",
+	},
+	{
+		name: "what comes through a pipe is a yes", file: "cmd/dynamo/choose.go", part: "guards",
+		old: "if !isTerminal(s.in) || !isTerminal(s.err) {", new: "if isTerminal(s.in) && !isTerminal(s.err) {",
+	},
+}
