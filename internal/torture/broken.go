@@ -89,8 +89,12 @@ func newBreakdown(p pattern, seed uint64, number int) breakdown {
 		segments: 1 << r.IntN(3), workers: 1 + r.IntN(3),
 	}
 	b.pace = p.pace * time.Duration(b.workers)
-	for range 1 + r.IntN(p.most) {
-		b.stops = append(b.stops, p.stop(r, b.pace/time.Duration(b.workers)))
+	dealt := 0
+	for before := range number {
+		dealt += p.stops(seed, before)
+	}
+	for i := range p.stops(seed, number) {
+		b.stops = append(b.stops, p.stop(r, p.moments[(dealt+i)%len(p.moments)]))
 		b.byCopy = append(b.byCopy, r.IntN(3) == 0)
 	}
 	b.items = p.items * (len(b.stops) + 1)
@@ -113,14 +117,20 @@ func (s stop) lateness() time.Duration {
 	return 12 * time.Second
 }
 
-func (p pattern) stop(r *rand.Rand, batch time.Duration) stop {
-	s := stop{moment: p.moments[r.IntN(len(p.moments))], signal: p.signals[r.IntN(len(p.signals))], batch: -1}
+// stops is how many stops the breakdown of that number has.
+func (p pattern) stops(seed uint64, number int) int {
+	return 1 + rand.New(rand.NewPCG(seed, uint64(number)|4<<40)).IntN(p.most)
+}
+
+// stop makes a stop of a kind. The kinds take turns, so that each comes up.
+func (p pattern) stop(r *rand.Rand, moment string) stop {
+	s := stop{moment: moment, signal: p.signals[r.IntN(len(p.signals))], batch: -1}
 	batches := p.items / 25
 	switch s.moment {
 	case atStart:
 		s.after = time.Duration(r.IntN(int(150 * time.Millisecond)))
 	case byTime:
-		s.after = time.Duration(r.IntN(int(batch)*batches) + 1)
+		s.after = time.Duration(r.IntN(int(p.pace)*batches) + 1)
 	case late:
 		s.batch = r.IntN(batches / 4)
 	default:
@@ -155,7 +165,7 @@ func (s *suite) breakdowns(ctx context.Context, p pattern, from, stops int) (*to
 	var numbers []int
 	for planned, n := 0, from; planned < stops; n++ {
 		numbers = append(numbers, n)
-		planned += len(newBreakdown(p, s.seed, n).stops)
+		planned += p.stops(s.seed, n)
 	}
 	err := s.breakdown(ctx, p, numbers, sum)
 	// Some had ended before their stop came.

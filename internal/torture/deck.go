@@ -187,6 +187,8 @@ func (c card) fault(r *rand.Rand, requests int, key string) ddbtest.Fault {
 		f.Count = 1
 	}
 	switch c.kind {
+	case ddbtest.TableID:
+		f.Skip = 1 // another table than at first
 	case ddbtest.Delay:
 		f.Delay = time.Duration(50+r.IntN(600)) * time.Millisecond
 	case ddbtest.EmptyPages:

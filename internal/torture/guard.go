@@ -86,11 +86,11 @@ func (s *suite) guard(ctx context.Context, st *stage, number int, g guard, mode 
 	}
 	defer func() { err = errors.Join(err, t.close()) }()
 	t.mode = mode
-	items := slices.Collect(ddbtest.EdgeItems(keyed, 120, 1))
+	items := lean(keyed, 120, 1)
 	if g.empty {
 		items = nil
 	}
-	if err := t.fill(ctx, items, slices.Collect(ddbtest.EdgeItems(other, 40, 2))); err != nil {
+	if err := t.fill(ctx, items, lean(other, 40, 2)); err != nil {
 		return err
 	}
 	if g.prepare != nil {

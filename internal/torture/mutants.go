@@ -220,7 +220,7 @@ var runMutants = []mutant{
 	{
 		name: "a link is followed", file: "internal/runs/runs.go", part: "guards",
 		old: "	case !about.Mode().IsRegular():\n		return nil, damaged(\"%s is no plain file\", path)\n	}\n	f, err := os.OpenFile(path, os.O_RDONLY|noFollow, 0)",
-		new: "	}\n	f, err := os.OpenFile(path, os.O_RDONLY, 0)",
+		new: "	case about.Size() < 0:\n		return nil, nil\n	}\n	f, err := os.OpenFile(path, os.O_RDONLY, 0)",
 	},
 	{
 		name: "a resume does not look at the tables' ids", file: "table/run.go", part: "guards",
@@ -281,6 +281,6 @@ var runMutants = []mutant{
 	},
 	{
 		name: "what comes through a pipe is a yes", file: "cmd/dynamo/choose.go", part: "guards",
-		old: "if !isTerminal(s.in) || !isTerminal(s.err) {", new: "if isTerminal(s.in) && !isTerminal(s.err) {",
+		old: "if !isTerminal(s.in) || !isTerminal(s.err) {\n		hint :=", new: "if isTerminal(s.in) && !isTerminal(s.err) {\n		hint :=",
 	},
 }

@@ -110,13 +110,16 @@ func (s *schedule) judge(h *history, o outcome, struck []func() int) {
 		h.equal(nil)
 		h.books(o.summary, 0)
 	case 3:
-		rejected := s.rejected
-		if rejected == nil { // which ones is not for us to say
-			rejected = h.lettered(o.summary)
+		if s.rejected == nil { // which ones is not for us to say
+			unknown := h.lettered(o.summary)
+			h.equalBut(unknown)
+			h.books(o.summary, len(unknown), unknown...)
+			h.letters(o.summary, unknown)
+			break
 		}
-		h.equal(rejected)
-		h.books(o.summary, len(rejected))
-		h.letters(o.summary, rejected)
+		h.equal(s.rejected)
+		h.books(o.summary, len(s.rejected))
+		h.letters(o.summary, s.rejected)
 	default:
 		h.claims(o.summary)
 		h.canGoOn(o)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"strings"
@@ -17,6 +18,11 @@ var binary string
 func TestMain(m *testing.M) { os.Exit(testMain(m)) }
 
 func testMain(m *testing.M) int {
+	flag.Parse()
+	// The tests mostly wait: for faults, for ten seconds of silence.
+	if err := flag.Set("test.parallel", "6"); err != nil {
+		panic(err)
+	}
 	dir, err := os.MkdirTemp("", "dynamo-torture-")
 	if err == nil {
 		defer os.RemoveAll(dir)
