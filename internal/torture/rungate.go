@@ -20,8 +20,8 @@ import (
 // runGuards: a checkpoint that does not fit, or not any more.
 func runGuards() []guard {
 	resume := []string{"resume", "--run-dir", "$RUNS", "--yes", "--json", "--no-progress"}
-	checkpoint := func(name string, change func(*trial, string) error) guard {
-		return guard{name: "a checkpoint " + name, exit: noGood, says: "run", whole: resume, prepare: func(ctx context.Context, t *trial) error {
+	checkpoint := func(name, says string, change func(*trial, string) error) guard {
+		return guard{name: "a checkpoint " + name, exit: noGood, says: says, whole: resume, prepare: func(ctx context.Context, t *trial) error {
 			file, err := t.begun(ctx)
 			if err != nil {
 				return err
@@ -30,60 +30,60 @@ func runGuards() []guard {
 		}}
 	}
 	all := []guard{
-		checkpoint("that is empty", func(_ *trial, f string) error { return os.Truncate(f, 0) }),
-		checkpoint("that was cut in the middle", func(_ *trial, f string) error { return cut(f, 2) }),
-		checkpoint("that lacks its last byte", func(_ *trial, f string) error { return rewrite(f, func(b []byte) []byte { return b[:len(b)-1] }) }),
-		checkpoint("with something behind it", func(_ *trial, f string) error { return rewrite(f, func(b []byte) []byte { return append(b, '\n') }) }),
-		checkpoint("without its first line", func(_ *trial, f string) error {
+		checkpoint("that is empty", "cut", func(_ *trial, f string) error { return os.Truncate(f, 0) }),
+		checkpoint("that was cut in the middle", "checksum", func(_ *trial, f string) error { return cut(f, 2) }),
+		checkpoint("that lacks its last byte", "checksum", func(_ *trial, f string) error { return rewrite(f, func(b []byte) []byte { return b[:len(b)-1] }) }),
+		checkpoint("with something behind it", "checksum", func(_ *trial, f string) error { return rewrite(f, func(b []byte) []byte { return append(b, '\n') }) }),
+		checkpoint("without its first line", "no checkpoint", func(_ *trial, f string) error {
 			return rewrite(f, func(b []byte) []byte { _, rest, _ := bytes.Cut(b, []byte{'\n'}); return rest })
 		}),
-		checkpoint("that is missing, with its backup beside it", func(_ *trial, f string) error { return os.Rename(f, f+".old") }),
-		checkpoint("that is a directory", func(_ *trial, f string) error {
+		checkpoint("that is missing, with its backup beside it", "missing", func(_ *trial, f string) error { return os.Rename(f, f+".old") }),
+		checkpoint("that is a directory", "no plain file", func(_ *trial, f string) error {
 			if err := os.Remove(f); err != nil {
 				return err
 			}
 			return os.Mkdir(f, 0o700)
 		}),
-		checkpoint("that is a link to a good one", func(_ *trial, f string) error {
+		checkpoint("that is a link to a good one", "no plain file", func(_ *trial, f string) error {
 			good := f + ".good"
 			if err := os.Rename(f, good); err != nil {
 				return err
 			}
 			return os.Symlink(good, f)
 		}),
-		checkpoint("from a later version", func(_ *trial, f string) error {
+		checkpoint("from a later version", "newer version", func(_ *trial, f string) error {
 			return rewrite(f, func(b []byte) []byte { return bytes.Replace(b, []byte(`"version":1`), []byte(`"version":2`), 1) })
 		}),
-		checkpoint("of another format", func(_ *trial, f string) error {
+		checkpoint("of another format", "no checkpoint", func(_ *trial, f string) error {
 			return rewrite(f, func(b []byte) []byte {
 				return bytes.Replace(b, []byte(`"format":"dynamo run"`), []byte(`"format":"other"`), 1)
 			})
 		}),
-		checkpoint("with fewer positions than segments", func(_ *trial, f string) error {
+		checkpoint("with fewer positions than segments", "positions", func(_ *trial, f string) error {
 			return restate(f, func(s map[string]any) { s["positions"] = s["positions"].([]any)[:1] })
 		}),
-		checkpoint("with another number of segments", func(_ *trial, f string) error {
+		checkpoint("with another number of segments", "positions", func(_ *trial, f string) error {
 			return restate(f, func(s map[string]any) { s["segments"] = 2 * s["segments"].(float64) })
 		}),
-		checkpoint("of an unknown phase", func(_ *trial, f string) error {
+		checkpoint("of an unknown phase", "phase", func(_ *trial, f string) error {
 			return restate(f, func(s map[string]any) { s["phase"] = "sideways" })
 		}),
-		checkpoint("of another command", func(_ *trial, f string) error {
+		checkpoint("of another command", "follow", func(_ *trial, f string) error {
 			return restate(f, func(s map[string]any) { s["command"] = "follow" })
 		}),
-		checkpoint("of another mode", func(_ *trial, f string) error {
+		checkpoint("of another mode", "sideways", func(_ *trial, f string) error {
 			return restate(f, func(s map[string]any) { s["mode"] = "sideways" })
 		}),
 	}
 	for _, side := range []side{source, target} {
 		for _, field := range []string{"id", "account", "region", "table"} {
-			all = append(all, checkpoint(fmt.Sprintf("of another %s %s", side, field), func(_ *trial, f string) error {
+			all = append(all, checkpoint(fmt.Sprintf("of another %s %s", side, field), "another", func(_ *trial, f string) error {
 				return restate(f, func(s map[string]any) { s[string(side)].(map[string]any)[field] = "another" })
 			}))
 		}
 	}
 	for i := range 12 { // from its first byte to its last
-		all = append(all, checkpoint(fmt.Sprintf("with bit %d of a byte %d/12 through it flipped", i%8, i), func(_ *trial, f string) error {
+		all = append(all, checkpoint(fmt.Sprintf("with bit %d of a byte %d/12 through it flipped", i%8, i), "run", func(_ *trial, f string) error {
 			return rewrite(f, func(b []byte) []byte { b[i*(len(b)-1)/12] ^= 1 << (i % 8); return b })
 		}))
 	}
@@ -220,19 +220,21 @@ func rewrite(file string, change func([]byte) []byte) error {
 func restate(file string, change func(map[string]any)) error {
 	return rewrite(file, func(b []byte) []byte {
 		line, body, _ := bytes.Cut(b, []byte{'\n'})
-		var head, state map[string]any
-		if json.Unmarshal(line, &head) != nil || json.Unmarshal(body, &state) != nil {
+		var state map[string]any
+		if json.Unmarshal(body, &state) != nil {
 			return b // which leaves a good checkpoint, and the guard fails
 		}
+		before := sha256.Sum256(body)
 		change(state)
 		body, _ = json.Marshal(state) // it was JSON
 		body = append(body, '\n')
-		sum := sha256.Sum256(body)
-		head["sha256"] = hex.EncodeToString(sum[:])
-		line, _ = json.Marshal(head)
-		return append(append(line, '\n'), body...)
+		after := sha256.Sum256(body)
+		line = bytes.Replace(line, hexed(before), hexed(after), 1)
+		return slices.Concat(line, []byte{'\n'}, body)
 	})
 }
+
+func hexed(sum [sha256.Size]byte) []byte { return []byte(hex.EncodeToString(sum[:])) }
 
 // checkpoints lists the checkpoint files that there are.
 func (t *trial) checkpoints() ([]string, error) {
