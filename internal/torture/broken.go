@@ -111,7 +111,7 @@ func newBreakdown(p pattern, seed uint64, number int) breakdown {
 // lateness is how long after it was sent a delete is applied: when its sender
 // has gone, also where that waits for it for a while first.
 func (s stop) lateness() time.Duration {
-	if s.signal == syscall.SIGKILL || s.second {
+	if s.signal == syscall.SIGKILL {
 		return 4 * time.Second
 	}
 	return 12 * time.Second
@@ -136,7 +136,7 @@ func (p pattern) stop(r *rand.Rand, moment string) stop {
 	default:
 		s.batch = batches/2 + r.IntN(batches)
 	}
-	s.second = p.twice && r.IntN(4) == 0
+	s.second = p.twice && moment != late && r.IntN(4) == 0
 	return s
 }
 

@@ -251,6 +251,10 @@ var runMutants = []mutant{
 		old: "if late.IsZero() || wait <= 0 {", new: "if late.IsZero() || wait != 0 {",
 	},
 	{
+		name: "nobody waits for a delete that a signal cut off", file: "table/run.go", part: "signals",
+		old: "c.killed = state.Ended.Time", new: "_ = state.Ended.Time",
+	},
+	{
 		name: "a checkpoint is not one moment's: its positions are old", file: "table/run.go", part: "kills",
 		old: "	c.state.Letters, c.state.Position = sure, make([]runs.Position, len(at.Positions))\n	for i, p := range at.Positions {\n		c.state.Position[i] = runs.Position(p)\n	}\n	return c.write()",
 		new: "	c.state.Letters = sure\n	if len(c.state.Position) > 0 {\n		return c.write()\n	}\n	c.state.Position = make([]runs.Position, len(at.Positions))\n	for i, p := range at.Positions {\n		c.state.Position[i] = runs.Position(p)\n	}\n	return c.write()",
