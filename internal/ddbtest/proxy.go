@@ -191,7 +191,7 @@ func (p *Proxy) read(r *request) *answer {
 	}
 	r.unmark()
 	if p.account.engine != nil {
-		r.ease()
+		r.ease(p.account.world.settings.pageItems)
 	}
 	p.inspect(r)
 	return nil

@@ -29,6 +29,7 @@ const (
 	byWrites = "by writes"
 	applied  = "between applied and answered"
 	unsent   = "before a batch is applied"
+	stuck    = "a while after a batch got stuck"
 	slow     = "while the target hangs"
 	late     = "with a delete under way that is applied later"
 )
@@ -46,6 +47,10 @@ func (s stop) String() string {
 	}
 	return text
 }
+
+// sticking is how long a batch is stuck: several checkpoints are saved in it,
+// and none may be ahead of the batch.
+const sticking = 400 * time.Millisecond
 
 // deafness is how long after its start a process on a busy machine may not yet
 // listen to signals: then the signal ends it, before it has done anything.
@@ -74,6 +79,7 @@ type pattern struct {
 	items   int           // a stop
 	pace    time.Duration // about how long a batch takes
 	twice   bool          // some signals come twice
+	grace   time.Duration // how long a signal may take to end a copy
 }
 
 // lasting is how long after a batch was acknowledged it may still be unknown
@@ -86,7 +92,7 @@ func newBreakdown(p pattern, seed uint64, number int) breakdown {
 	r := rand.New(rand.NewPCG(seed, uint64(number)|2<<40))
 	b := breakdown{
 		number: number, mode: modes[r.IntN(len(modes))], shape: shape(r),
-		segments: 1 << r.IntN(3), workers: 1 + r.IntN(3),
+		segments: []int{1, 1, 1, 2, 4}[r.IntN(5)], workers: 1 + r.IntN(3),
 	}
 	b.pace = p.pace * time.Duration(b.workers)
 	dealt := 0
@@ -200,7 +206,7 @@ func (s *suite) oneBreakdown(ctx context.Context, st *stage, p pattern, number i
 	if err := t.fill(ctx, lean(b.shape, b.items, r.Uint64()), lean(b.shape, b.older, r.Uint64())); err != nil {
 		return err
 	}
-	x := &breaking{trial: t, breakdown: &b, sum: sum}
+	x := &breaking{trial: t, breakdown: &b, sum: sum, grace: p.grace}
 	if err := x.run(ctx); err != nil {
 		return err
 	}
@@ -233,6 +239,7 @@ type breaking struct {
 	*trial
 	*breakdown
 	sum      *toll
+	grace    time.Duration
 	ends     []time.Time // when children that were stopped had gone
 	wrong    []string
 	finished bool
@@ -298,7 +305,7 @@ func (x *breaking) stopped(ctx context.Context, st stop, args []string) (done bo
 		switch st.moment {
 		case applied:
 			f.Kind, f.After = ddbtest.Hang, true
-		case unsent:
+		case unsent, stuck:
 			f.Kind = ddbtest.Hang
 		case slow:
 			f.Kind, f.Count = ddbtest.Hang, 3
@@ -321,6 +328,10 @@ func (x *breaking) stopped(ctx context.Context, st stop, args []string) (done bo
 	defer timer.Stop()
 	select {
 	case <-reached:
+		if st.moment == stuck {
+			timer.Reset(sticking)
+			<-timer.C
+		}
 	case <-timer.C:
 	case <-c.ended:
 	}
@@ -356,14 +367,14 @@ func (x *breaking) count(st stop, o outcome, early bool, ended time.Time, took t
 	}
 	x.sum.stops++
 	x.sum.byMoment[st.moment]++
-	if st.moment != late && st.moment != slow { // what was done beside a batch that hangs is done again
+	if st.moment != late && st.moment != slow && st.moment != stuck { // what was done beside a batch that hangs is done again
 		x.ends = append(x.ends, ended)
 	}
 	if st.signal == syscall.SIGKILL {
 		return
 	}
 	x.sum.ends = append(x.sum.ends, took)
-	limit := 10 * time.Second
+	limit := x.grace
 	if st.second {
 		limit = time.Second
 	}

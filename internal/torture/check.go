@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/dynamo-cmdline/dynamo/internal/ddbtest"
 )
@@ -89,6 +90,33 @@ func (h *history) replay() {
 		}
 	}
 	h.deletesAfterDoubt()
+}
+
+// resent blames writes that were sent again by one process although the answer
+// to the first had said that they were taken.
+func (h *history) resent() {
+	done := map[int]time.Time{} // when requests were answered well
+	sent := map[int]time.Time{}
+	for _, r := range h.target.Requests {
+		sent[r.Number] = r.Start
+		if r.Status == 200 && (r.Fault == "" || r.Fault == ddbtest.Unprocessed || r.Fault == ddbtest.Delay) {
+			done[r.Number] = r.Start.Add(r.Took)
+		}
+	}
+	type write struct {
+		key    string
+		delete bool
+	}
+	taken := map[write]time.Time{}
+	for _, w := range h.target.Writes {
+		id := write{w.Key, w.Delete}
+		if at, ok := taken[id]; ok && sent[w.Request].After(at) {
+			h.blame("%s was sent again (write %d) although it had been taken", w.Key, w.Sequence)
+		}
+		if at, ok := done[w.Request]; ok && taken[id].IsZero() {
+			taken[id] = at
+		}
+	}
 }
 
 // deletesAfterDoubt blames deletes that were sent before the source could be

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -98,8 +99,11 @@ func (c *child) watch() {
 			return
 		case <-look.C:
 			c.peak.Store(max(c.peak.Load(), residentPeak(c.cmd.Process.Pid)))
-			if time.Since(c.began) > c.limit && !c.hung.Swap(true) {
-				_ = c.cmd.Process.Kill() // already gone is as good
+			switch gone := time.Since(c.began); {
+			case gone > c.limit+5*time.Second:
+				c.signal(syscall.SIGKILL)
+			case gone > c.limit && !c.hung.Swap(true):
+				c.signal(syscall.SIGQUIT) // so that it says where it hangs
 			}
 		}
 	}
@@ -168,9 +172,13 @@ func residentPeak(pid int) int64 {
 
 func (o outcome) String() string {
 	text := fmt.Sprintf("$ dynamo %s\nexit %d after %s, peak %d MB", strings.Join(o.args, " "), o.code, o.took.Round(time.Millisecond), o.peak>>20)
+	most := 2000
+	if o.hung {
+		most = 100_000 // where every goroutine is
+	}
 	for _, part := range []string{o.stdout, o.stderr} {
 		if part = strings.TrimSpace(part); part != "" {
-			text += "\n" + clip(part, 2000)
+			text += "\n" + clip(part, most)
 		}
 	}
 	return text

@@ -13,17 +13,17 @@ import (
 )
 
 var (
-	killMoments   = []string{atStart, byTime, byWrites, applied, applied, unsent, late}
-	signalMoments = []string{atStart, byTime, byTime, byWrites, applied, unsent, slow, late}
+	killMoments   = []string{stuck, applied, late, byTime, atStart, byWrites, unsent, applied}
+	signalMoments = []string{stuck, late, byTime, slow, atStart, byWrites, applied, byTime, unsent}
 
 	killsLong = pattern{name: "kills", signals: []syscall.Signal{syscall.SIGKILL}, moments: killMoments,
 		most: 5, items: 8000, pace: 20 * time.Millisecond}
-	killsShort = pattern{name: "kills", signals: killsLong.signals, moments: killMoments,
+	killsShort = pattern{name: "kills -short", signals: killsLong.signals, moments: killMoments,
 		most: 5, items: 1000, pace: 40 * time.Millisecond}
 	signalsLong = pattern{name: "signals", signals: []syscall.Signal{syscall.SIGINT, syscall.SIGTERM}, moments: signalMoments,
-		most: 3, items: 1500, pace: 20 * time.Millisecond, twice: true}
-	signalsShort = pattern{name: "signals", signals: signalsLong.signals, moments: signalMoments,
-		most: 3, items: 800, pace: 40 * time.Millisecond, twice: true}
+		most: 3, items: 1500, pace: 20 * time.Millisecond, twice: true, grace: 10 * time.Second}
+	signalsShort = pattern{name: "signals -short", signals: signalsLong.signals, moments: signalMoments,
+		most: 3, items: 800, pace: 40 * time.Millisecond, twice: true, grace: 12 * time.Second} // other tests run beside it
 )
 
 // shortStops is how many stops the short form has.

@@ -48,6 +48,7 @@ type order struct {
 	only   int // one of them; -1 for all
 	mutant string
 	race   bool
+	short  bool // breakdowns as the tests have them
 }
 
 func run(ctx context.Context, args []string, out io.Writer) (err error) {
@@ -62,6 +63,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	flags.BoolVar(&o.race, "race", false, "build the program with the race detector")
 	flags.IntVar(&o.n, "n", 0, "how many schedules, kills, signals or soaked items")
 	flags.IntVar(&o.only, "only", -1, "only the schedule, breakdown or guard of this number")
+	flags.BoolVar(&o.short, "short", false, "kills and signals with small tables, as the tests have them")
 	flags.StringVar(&o.mutant, "mutant", "", "only mutants with this in their name")
 	if err := flags.Parse(args[1:]); err != nil {
 		return err
@@ -115,9 +117,9 @@ func (o *order) part(ctx context.Context, part string) error {
 		}
 		return o.schedules(ctx, numbers)
 	case "kills":
-		return o.broken(ctx, o.kills, killsLong, some(200))
+		return o.broken(ctx, o.kills, killsLong, killsShort, some(200))
 	case "signals":
-		return o.broken(ctx, o.signals, signalsLong, some(100))
+		return o.broken(ctx, o.signals, signalsLong, signalsShort, some(100))
 	case "guards":
 		return o.guards(ctx, o.only)
 	case "mutants":
@@ -129,7 +131,10 @@ func (o *order) part(ctx context.Context, part string) error {
 	return o.soak(ctx, items, max(items/10, 1))
 }
 
-func (o *order) broken(ctx context.Context, do func(context.Context, pattern, int, int) error, p pattern, stops int) error {
+func (o *order) broken(ctx context.Context, do func(context.Context, pattern, int, int) error, p, small pattern, stops int) error {
+	if o.short {
+		p = small
+	}
 	if o.only >= 0 {
 		return do(ctx, p, o.only, 1)
 	}

@@ -124,6 +124,7 @@ func (s *schedule) judge(h *history, o outcome, struck []func() int) {
 		h.claims(o.summary)
 		h.canGoOn(o)
 	}
+	h.resent()
 	// A client that waits as it should makes a dozen attempts in the seconds
 	// that it is given; one that does not wait, thousands.
 	batches := (len(h.items)+len(h.before))/25 + len(h.items)/2

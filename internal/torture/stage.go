@@ -28,12 +28,15 @@ type stage struct {
 	names     atomic.Int64
 }
 
+// pageItems are in a page of a scan in one piece: so small tables have many pages.
+const pageItems = 120
+
 func openStage(ctx context.Context, binary string) (*stage, error) {
 	dir, err := os.MkdirTemp("", "dynamo-torture-")
 	if err != nil {
 		return nil, err
 	}
-	w, err := ddbtest.Open(ctx, dir)
+	w, err := ddbtest.Open(ctx, dir, ddbtest.WithPageItems(pageItems))
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
