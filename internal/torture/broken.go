@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -94,7 +93,6 @@ func newBreakdown(p pattern, seed uint64, number int) breakdown {
 		number: number, mode: modes[r.IntN(len(modes))], shape: shape(r),
 		segments: []int{1, 1, 1, 2, 4}[r.IntN(5)], workers: 1 + r.IntN(3),
 	}
-	b.pace = p.pace * time.Duration(b.workers)
 	dealt := 0
 	for before := range number {
 		dealt += p.stops(seed, before)
@@ -104,13 +102,24 @@ func newBreakdown(p pattern, seed uint64, number int) breakdown {
 		b.byCopy = append(b.byCopy, r.IntN(3) == 0)
 	}
 	b.items = p.items * (len(b.stops) + 1)
-	if i := slices.IndexFunc(b.stops, func(s stop) bool { return s.moment == late }); i >= 0 {
-		b.mode, b.workers = "replace", max(2, b.workers)
-		b.stops[0], b.stops[i] = b.stops[i], b.stops[0] // while there are deletes
+	for _, s := range b.stops {
+		switch s.moment {
+		case stuck:
+			// Others go on beside it, in the end on the newest page, while the stuck
+			// batch is in an older one.
+			b.stops, b.items = []stop{s}, p.items/pageItems*pageItems+60 // the last page has three batches
+			b.mode, b.segments, b.workers = "merge", 1, 3
+			b.stops[0].batch = b.items/25 - 5 + r.IntN(3)
+		case late:
+			// What goes on is done before the delete is applied.
+			b.stops, b.items = []stop{s}, min(b.items, 2*p.items)
+			b.mode, b.workers = "replace", max(2, b.workers)
+		}
 	}
 	if b.mode == "replace" {
 		b.older = b.items / 4
 	}
+	b.pace = p.pace * time.Duration(b.workers)
 	return b
 }
 
@@ -118,9 +127,9 @@ func newBreakdown(p pattern, seed uint64, number int) breakdown {
 // has gone, also where that waits for it for a while first.
 func (s stop) lateness() time.Duration {
 	if s.signal == syscall.SIGKILL {
-		return 4 * time.Second
+		return 8 * time.Second
 	}
-	return 12 * time.Second
+	return 14 * time.Second // of which the program waits for eight
 }
 
 // stops is how many stops the breakdown of that number has.

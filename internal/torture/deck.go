@@ -198,10 +198,12 @@ func (c card) fault(r *rand.Rand, requests int, key string) ddbtest.Fault {
 			f.Text = "it was asked for"
 		}
 	case ddbtest.Unprocessed:
+		f.Text = ""
 		if c.text == "all" {
 			f.N = 25
+		} else {
+			f.Count = 1 + r.IntN(10)
 		}
-		f.Text, f.Count = "", 1+r.IntN(10)
 	case ddbtest.Throttle:
 		if r.IntN(2) == 0 {
 			f.Reasons = []ddbtest.Reason{{Reason: "TableWriteKeyRangeThroughputExceeded", Resource: "arn:aws:dynamodb:eu-west-1:222222222222:table/x"}}

@@ -19,12 +19,15 @@ var (
 	killsLong = pattern{name: "kills", signals: []syscall.Signal{syscall.SIGKILL}, moments: killMoments,
 		most: 5, items: 8000, pace: 20 * time.Millisecond}
 	killsShort = pattern{name: "kills -short", signals: killsLong.signals, moments: killMoments,
-		most: 5, items: 1000, pace: 40 * time.Millisecond}
+		most: 5, items: shortItems, pace: 40 * time.Millisecond}
 	signalsLong = pattern{name: "signals", signals: []syscall.Signal{syscall.SIGINT, syscall.SIGTERM}, moments: signalMoments,
 		most: 3, items: 1500, pace: 20 * time.Millisecond, twice: true, grace: 10 * time.Second}
 	signalsShort = pattern{name: "signals -short", signals: signalsLong.signals, moments: signalMoments,
 		most: 3, items: 800, pace: 40 * time.Millisecond, twice: true, grace: 12 * time.Second} // other tests run beside it
 )
+
+// shortItems are the most that a stop of the short form has.
+const shortItems = 1000
 
 // shortStops is how many stops the short form has.
 const shortStops = 10

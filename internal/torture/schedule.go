@@ -87,11 +87,43 @@ func newSchedule(seed uint64, number int) schedule {
 	for _, c := range cards {
 		s.strikes = append(s.strikes, strike{c, c.fault(r, s.requests(c), s.victim(r, c)), true})
 	}
+	s.spare()
 	s.noise(r)
-	if s.exits = []int{0}; end != nil {
+	switch {
+	case end != nil:
 		s.exits = end.exits
+	case s.mode == "replace" && slices.ContainsFunc(cards, func(c card) bool { return c.kind == ddbtest.Validation }):
+		s.exits = []int{0, 1} // a delete that is refused is the end
+	default:
+		s.exits = []int{0}
 	}
 	return s
+}
+
+// mostInRow is how many sure failures one request may meet: with each the next
+// wait is three times as long.
+const mostInRow = 4
+
+// spare sees to it that no request has to wait for too long: one attempt after
+// the other may meet all that is to happen at its operation.
+func (s *schedule) spare() {
+	left := map[place]int{}
+	for _, k := range s.strikes {
+		left[place{side: k.side, op: k.op}]++
+	}
+	for p, cards := range left {
+		left[p] = mostInRow - cards // each strikes once
+	}
+	for i := range s.strikes {
+		k := &s.strikes[i]
+		if k.always || k.key || k.kind == ddbtest.EmptyPages || k.kind == ddbtest.Unprocessed && k.fault.N == 0 {
+			continue
+		}
+		p := place{side: k.side, op: k.op}
+		more := max(0, min(k.fault.Count-1, left[p]))
+		k.fault.Count = 1 + more
+		left[p] -= more
+	}
 }
 
 // fit sees to it that what was dealt can happen.
@@ -108,6 +140,9 @@ func (s *schedule) fit(r *rand.Rand, cards []card) {
 		}
 		if c.pages {
 			s.segments = 1
+		}
+		if c.key && c.always {
+			s.workers = max(2, s.workers) // that others go on beside it shows that the key is to blame
 		}
 		if c.always && s.patience > 3*time.Second {
 			s.patience = time.Duration(1+r.IntN(2)) * time.Second
@@ -202,10 +237,16 @@ func (s *schedule) victim(r *rand.Rand, c card) string {
 // noise adds faults that strike at random, after the sure ones.
 func (s *schedule) noise(r *rand.Rand) {
 	deck := slices.DeleteFunc(survivable(), func(c card) bool { return !c.noisy() })
+	seen := map[place]bool{}
 	for range r.IntN(3) {
 		c := deck[r.IntN(len(deck))]
+		if p := (place{side: c.side, op: c.op}); seen[p] {
+			continue
+		} else {
+			seen[p] = true
+		}
 		f := c.fault(r, 1, "")
-		f.Count, f.Probability = 0, 0.05+0.25*r.Float64()
+		f.Count, f.Probability = 0, 0.05+0.2*r.Float64()
 		if r.IntN(3) == 0 {
 			f.For = time.Duration(1+r.IntN(3)) * time.Second
 		}

@@ -28,8 +28,9 @@ type stage struct {
 	names     atomic.Int64
 }
 
-// pageItems are in a page of a scan in one piece: so small tables have many pages.
-const pageItems = 120
+// pageItems are in a page of a scan in one piece: so small tables have many
+// pages. They are whole batches, so that a page ends where a batch does.
+const pageItems = 100
 
 func openStage(ctx context.Context, binary string) (*stage, error) {
 	dir, err := os.MkdirTemp("", "dynamo-torture-")
