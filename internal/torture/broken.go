@@ -108,15 +108,15 @@ func newBreakdown(p pattern, seed uint64, number int) breakdown {
 			// Others go on beside it, in the end on the newest page, while the stuck
 			// batch is in an older one.
 			b.stops, b.items = []stop{s}, p.items/pageItems*pageItems+60 // the last page has three batches
-			b.mode, b.segments, b.workers = "merge", 1, 3
+			b.mode, b.segments, b.workers = merge, 1, 3
 			b.stops[0].batch = b.items/25 - 5 + r.IntN(3)
 		case late:
 			// What goes on is done before the delete is applied.
 			b.stops, b.items = []stop{s}, min(b.items, 2*p.items)
-			b.mode, b.workers = "replace", max(2, b.workers)
+			b.mode, b.workers = replace, max(2, b.workers)
 		}
 	}
-	if b.mode == "replace" {
+	if b.mode != merge {
 		b.older = b.items / 4
 	}
 	b.pace = p.pace * time.Duration(b.workers)
@@ -212,7 +212,11 @@ func (s *suite) oneBreakdown(ctx context.Context, st *stage, p pattern, number i
 	}
 	defer func() { err = errors.Join(err, t.close()) }()
 	r := rand.New(rand.NewPCG(s.seed, uint64(number)|3<<40))
-	if err := t.fill(ctx, lean(b.shape, b.items, r.Uint64()), lean(b.shape, b.older, r.Uint64())); err != nil {
+	items, older := lean(b.shape, b.items, r.Uint64()), lean(b.shape, b.older, r.Uint64())
+	if b.mode == syncing {
+		older = append(older[:b.older/2], lean(b.shape, b.items+b.older/2, r.Uint64())[b.items:]...)
+	}
+	if err := t.fill(ctx, items, older); err != nil {
 		return err
 	}
 	x := &breaking{trial: t, breakdown: &b, sum: sum, grace: p.grace}

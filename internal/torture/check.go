@@ -61,24 +61,27 @@ func look(t *trial, mode string, after map[string]string) *history {
 // replay follows the writes in the order in which they were applied: only the
 // source's items, unchanged; no delete in a merge, and none after a put.
 func (h *history) replay() {
-	firstPut := 0
+	firstPut, firstDelete := 0, 0
 	for _, w := range h.target.Writes {
 		if w.Delete {
 			h.deletes[w.Key]++
 			delete(h.state, w.Key)
-			if h.mode == "merge" {
-				h.blame("a merge deleted %s", w.Key)
-			}
-			if _, ok := h.before[w.Key]; !ok {
-				h.blame("deleted %s, which the target did not have", w.Key)
-			}
-			if firstPut > 0 {
-				h.blame("%s was deleted (write %d) after the first put (write %d)", w.Key, w.Sequence, firstPut)
+			h.mayDelete(w, firstPut)
+			if firstDelete == 0 {
+				firstDelete = w.Sequence
 			}
 			continue
 		}
 		if firstPut == 0 {
 			firstPut = w.Sequence
+		}
+		if h.mode == syncing {
+			if firstDelete > 0 {
+				h.blame("%s was put (write %d) after the first delete (write %d)", w.Key, w.Sequence, firstDelete)
+			}
+			if h.before[w.Key] == w.Digest {
+				h.blame("a sync put %s, which was equal", w.Key)
+			}
 		}
 		h.puts[w.Key]++
 		h.state[w.Key] = w.Digest
@@ -90,6 +93,25 @@ func (h *history) replay() {
 		}
 	}
 	h.deletesAfterDoubt()
+}
+
+// mayDelete blames a delete that the mode does not allow.
+func (h *history) mayDelete(w ddbtest.Write, firstPut int) {
+	if _, ok := h.before[w.Key]; !ok {
+		h.blame("deleted %s, which the target did not have", w.Key)
+	}
+	switch h.mode {
+	case merge:
+		h.blame("a merge deleted %s", w.Key)
+	case replace:
+		if firstPut > 0 {
+			h.blame("%s was deleted (write %d) after the first put (write %d)", w.Key, w.Sequence, firstPut)
+		}
+	case syncing:
+		if _, ok := h.items[w.Key]; ok {
+			h.blame("a sync deleted %s, which the source has", w.Key)
+		}
+	}
 }
 
 // resent blames writes that were sent again by one process although the answer
@@ -124,7 +146,7 @@ func (h *history) resent() {
 func (h *history) deletesAfterDoubt() {
 	var denied ddbtest.Request
 	for _, r := range slices.Concat(h.source.Requests, h.target.Requests) {
-		if r.Op == "Scan" && r.Fault == ddbtest.Deny && (denied.Number == 0 || r.Start.Before(denied.Start)) {
+		if (r.Op == "Scan" || r.Op == "BatchGetItem") && r.Fault == ddbtest.Deny && (denied.Number == 0 || r.Start.Before(denied.Start)) {
 			denied = r
 		}
 	}
@@ -191,13 +213,26 @@ func (h *history) books(s *summary, rejected int, unknown ...string) {
 		name      string
 		said, was int64
 	}{
-		{"read", s.Read, int64(len(h.items))}, {"written", s.Written, written},
+		{"read", s.Read, int64(len(h.items))}, {"written", s.Written, written}, {"unchanged", s.Unchanged, h.unchanged()},
 		{"deleted", s.Deleted, int64(len(h.deletes))}, {"rejected", s.Rejected, int64(rejected)},
 	} {
 		if c.said != c.was {
 			h.blame("the summary says %d %s, the log %d", c.said, c.name, c.was)
 		}
 	}
+}
+
+// unchanged counts the items that a sync need not put.
+func (h *history) unchanged() (n int64) {
+	if h.mode != syncing {
+		return 0
+	}
+	for key, d := range h.items {
+		if h.before[key] == d {
+			n++
+		}
+	}
+	return n
 }
 
 // claims compares an unfinished copy's summary with the log: it may not claim

@@ -27,15 +27,15 @@ type card struct {
 	code  string
 	text  string
 
-	exits   []int // the exit codes that it may lead to; none: the copy must survive it
-	replace bool  // happens only where the target is emptied first
-	role    bool  // needs credentials that can be renewed
-	pages   bool  // needs a segment of several pages
-	slow    bool  // costs ten seconds each time
-	always  bool  // once it has begun it does not end
-	key     bool  // strikes what holds one key, always
-	once    bool  // the typed client tries only a few times
-	index   bool  // no fault: the target has an index that does not fit some items
+	exits  []int    // the exit codes that it may lead to; none: the copy must survive it
+	modes  []string // in which it happens; none: in all
+	role   bool     // needs credentials that can be renewed
+	pages  bool     // needs a segment of several pages
+	slow   bool     // costs ten seconds each time
+	always bool     // once it has begun it does not end
+	key    bool     // strikes what holds one key, always
+	once   bool     // the typed client tries only a few times
+	index  bool     // no fault: the target has an index that does not fit some items
 }
 
 func (c card) String() string {
@@ -56,20 +56,28 @@ func (c card) String() string {
 	return fmt.Sprintf("%s at %s's %s%s%s", c.kind, c.side, c.op, when, text)
 }
 
-// A place is where requests with items go.
+// A place is where requests go.
 type place struct {
-	side    side
-	op      string
-	replace bool
+	side side
+	op   string
 }
 
-var places = []place{{source, "Scan", false}, {target, "Scan", true}, {target, "BatchWriteItem", false}}
+// places are those where all may happen, with the modes in which there are any
+// requests.
+var places = []struct {
+	place
+	modes []string
+}{
+	{place{source, "Scan"}, nil},
+	{place{target, "Scan"}, []string{replace, syncing}},
+	{place{target, "BatchWriteItem"}, nil},
+}
 
 // survivable are the cards that no copy may fail of.
 func survivable() (deck []card) {
 	for _, p := range places {
 		add := func(c card) {
-			c.side, c.op, c.replace = p.side, p.op, p.replace
+			c.side, c.op, c.modes = p.side, p.op, p.modes
 			deck = append(deck, c)
 		}
 		for _, code := range []string{"ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded"} {
@@ -95,7 +103,7 @@ func survivable() (deck []card) {
 				add(card{kind: kind})
 			}
 		}
-		if !p.replace {
+		if p.modes == nil {
 			add(card{kind: ddbtest.Hang, slow: true})
 			add(card{kind: ddbtest.Hang, slow: true, after: true})
 			add(card{kind: ddbtest.Trickle, slow: true})
@@ -113,6 +121,12 @@ func survivable() (deck []card) {
 		for _, kind := range []ddbtest.Kind{ddbtest.Throttle, ddbtest.InternalError, ddbtest.Unavailable, ddbtest.Reset, ddbtest.Delay} {
 			deck = append(deck, card{kind: kind, op: "DescribeTable", side: s, once: true})
 		}
+		for _, kind := range []ddbtest.Kind{
+			ddbtest.Throttle, ddbtest.InternalError, ddbtest.Reset, ddbtest.EmptyOK, ddbtest.EmptyObject, ddbtest.Truncate,
+			ddbtest.FlipByte, ddbtest.MissingItems, ddbtest.UnprocessedKeys,
+		} {
+			deck = append(deck, card{kind: kind, op: "BatchGetItem", side: s, modes: []string{syncing}})
+		}
 	}
 	return append(deck,
 		card{kind: ddbtest.TableStatus, op: "DescribeTable", side: target, text: "UPDATING", once: true},
@@ -125,7 +139,7 @@ func lethal() (deck []card) {
 	failed, rejected, denied, state := []int{1}, []int{3}, []int{6}, []int{7}
 	for _, p := range places {
 		add := func(c card) {
-			c.side, c.op, c.replace = p.side, p.op, p.replace
+			c.side, c.op, c.modes = p.side, p.op, p.modes
 			deck = append(deck, c)
 		}
 		add(card{kind: ddbtest.Deny, exits: denied, always: true})
@@ -155,6 +169,9 @@ func lethal() (deck []card) {
 		card{kind: ddbtest.TableID, op: "DescribeTable", side: target, text: "0f0f0f0f-0000-4000-8000-000000000000", exits: state, always: true},
 	)
 	for _, s := range []side{source, target} {
+		deck = append(deck,
+			card{kind: ddbtest.Deny, op: "BatchGetItem", side: s, modes: []string{syncing}, exits: denied, always: true},
+			card{kind: ddbtest.EmptyObject, op: "BatchGetItem", side: s, modes: []string{syncing}, exits: failed, always: true})
 		for _, kind := range []ddbtest.Kind{
 			ddbtest.EmptyOK, ddbtest.EmptyObject, ddbtest.HTML, ddbtest.Truncate, ddbtest.FlipByte, ddbtest.TrailingBytes, ddbtest.CloseInside,
 		} {
@@ -214,6 +231,6 @@ func (c card) fault(r *rand.Rand, requests int, key string) ddbtest.Fault {
 
 // noisy reports whether the card may strike at random, any number of times.
 func (c card) noisy() bool {
-	return c.exits == nil && !c.slow && !c.once && !c.role && !c.replace &&
+	return c.exits == nil && !c.slow && !c.once && !c.role && c.modes == nil &&
 		!slices.Contains([]ddbtest.Kind{ddbtest.TooLarge, ddbtest.Validation, ddbtest.EmptyPages, ddbtest.Delay}, c.kind)
 }

@@ -123,7 +123,7 @@ var wireMutants = []mutant{
 	},
 	{
 		name: "a cursor that comes again is followed", file: "internal/wire/scan.go", part: "schedules", where: "repeat lek",
-		old: "if page.Next != nil && string(page.Next) == string(s.From) {", new: "if page.Next != nil && len(s.From) == 1 {",
+		old: "if page.Next != nil && string(page.Next) == string(from) {", new: "if page.Next != nil && len(from) == 1 {",
 	},
 	{
 		name: "an unprocessed item that nobody sent is ignored", file: "internal/wire/write.go", part: "schedules", where: "forge",
@@ -150,8 +150,8 @@ var wireMutants = []mutant{
 		old: "idleLimit = 10 * time.Second", new: "idleLimit = 100 * time.Second",
 	},
 	{
-		name: "a delete sends more than the key", file: "internal/wire/scan.go", part: "schedules", where: "",
-		old: "b = append(b, `,\"ProjectionExpression\":\"#k0`...)", new: "b = append(b, `,\"ReturnConsumedCapacity\":\"#k0`...)",
+		name: "a delete sends more than the key", file: "internal/wire/scan.go", part: "schedules",
+		old: "	if s.KeysOnly {\n", new: "	if s.KeysOnly && len(s.From) == 1 {\n",
 	},
 }
 

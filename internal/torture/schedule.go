@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -40,8 +42,14 @@ type strike struct {
 // lethalEvery is how often a schedule has a card that may end it.
 const lethalEvery = 2
 
-// modes are the modes of a copy, in the order in which schedules take turns.
-var modes = []string{"merge", "replace"}
+// The modes of a copy.
+const (
+	merge   = "merge"
+	replace = "replace"
+	syncing = "sync"
+)
+
+var modes = []string{merge, replace, syncing}
 
 // hand is how many survivable cards a schedule is dealt: one to five; none
 // where a lethal one might keep them from striking.
@@ -92,7 +100,7 @@ func newSchedule(seed uint64, number int) schedule {
 	switch {
 	case end != nil:
 		s.exits = end.exits
-	case s.mode == "replace" && slices.ContainsFunc(cards, func(c card) bool { return c.kind == ddbtest.Validation }):
+	case s.mode != merge && slices.ContainsFunc(cards, func(c card) bool { return c.kind == ddbtest.Validation }):
 		s.exits = []int{0, 1} // a delete that is refused is the end
 	default:
 		s.exits = []int{0}
@@ -109,7 +117,7 @@ const mostInRow = 4
 func (s *schedule) spare() {
 	left := map[place]int{}
 	for _, k := range s.strikes {
-		left[place{side: k.side, op: k.op}]++
+		left[place{k.side, k.op}]++
 	}
 	for p, cards := range left {
 		left[p] = mostInRow - cards // each strikes once
@@ -119,18 +127,29 @@ func (s *schedule) spare() {
 		if k.always || k.key || k.kind == ddbtest.EmptyPages || k.kind == ddbtest.Unprocessed && k.fault.N == 0 {
 			continue
 		}
-		p := place{side: k.side, op: k.op}
+		p := place{k.side, k.op}
 		more := max(0, min(k.fault.Count-1, left[p]))
 		k.fault.Count = 1 + more
 		left[p] -= more
 	}
 }
 
+// breadth is in how many modes the card can happen.
+func (c card) breadth() int {
+	if c.modes == nil {
+		return len(modes)
+	}
+	return len(c.modes)
+}
+
 // fit sees to it that what was dealt can happen.
 func (s *schedule) fit(r *rand.Rand, cards []card) {
+	// Those of fewer modes come last, and so have the last word: what they need
+	// suits the others, too.
+	slices.SortStableFunc(cards, func(a, b card) int { return cmp.Compare(b.breadth(), a.breadth()) })
 	for _, c := range cards {
-		if c.replace {
-			s.mode = "replace"
+		if c.modes != nil && !slices.Contains(c.modes, s.mode) {
+			s.mode = c.modes[r.IntN(len(c.modes))]
 		}
 		if c.role {
 			s.role = true
@@ -164,11 +183,14 @@ func (s *schedule) fill(r *rand.Rand, cards []card) {
 	if slow {
 		n = min(n, 100)
 	}
-	if s.mode == "replace" {
+	if s.mode == replace {
 		older++ // something to delete
 	}
 	s.items = slices.Collect(ddbtest.EdgeItems(s.source, n, r.Uint64()))
 	s.older = slices.Collect(ddbtest.EdgeItems(s.source, older, r.Uint64()))
+	if s.mode == syncing {
+		s.older = drifted(r, s.source, s.items, 1+r.IntN(40))
+	}
 	// Most do without the item that is as large as may be, which costs much. A
 	// large request may take a minute before it counts as lost.
 	if r.IntN(4) > 0 || slow {
@@ -178,20 +200,54 @@ func (s *schedule) fill(r *rand.Rand, cards []card) {
 			}
 		}
 	}
+	own := func(i int) ddbtest.Item { // the target may have the very same one
+		s.items[i] = maps.Clone(s.items[i])
+		return s.items[i]
+	}
 	for _, c := range cards {
 		switch {
 		case c.pages: // four large items fill more than a page of 1 MB
 			for i := 12; i < 18; i++ {
-				s.items[i]["filler"] = &types.AttributeValueMemberS{Value: strings.Repeat("y", 300<<10)}
+				own(i)["filler"] = &types.AttributeValueMemberS{Value: strings.Repeat("y", 300<<10)}
 			}
 		case c.index:
 			for i := range 1 + r.IntN(4) {
-				item := s.items[(i*7+3)%10] // not one that has its full size already
+				item := own((i*7 + 3) % 10) // not one that has its full size already
 				item["misfit"] = &types.AttributeValueMemberS{Value: "no number"}
 				s.rejected = append(s.rejected, ddbtest.KeyOf(item, keyNames(s.source)...))
 			}
 		}
 	}
+}
+
+// drifted is a target that was once equal to the source: it lacks some items,
+// has others in older versions, and some that the source has no more.
+func drifted(r *rand.Rand, t ddbtest.Table, items []ddbtest.Item, extra int) (older []ddbtest.Item) {
+	for i, item := range slices.Collect(ddbtest.EdgeItems(t, len(items)+extra, r.Uint64())) {
+		switch {
+		case i >= len(items):
+			older = append(older, item)
+		case r.IntN(3) == 0:
+			older = append(older, items[i])
+		case r.IntN(2) == 0:
+			older = append(older, item)
+		}
+	}
+	return older
+}
+
+// differing counts the items that a sync has to put.
+func (s *schedule) differing() (n int) {
+	have := map[string]string{}
+	for _, item := range s.older {
+		have[ddbtest.KeyOf(item, keyNames(s.source)...)] = ddbtest.DigestOf(item)
+	}
+	for _, item := range s.items {
+		if have[ddbtest.KeyOf(item, keyNames(s.source)...)] != ddbtest.DigestOf(item) {
+			n++
+		}
+	}
+	return n
 }
 
 // requests is how many requests to the card's operation there are at least,
@@ -202,7 +258,11 @@ func (s *schedule) requests(c card) int {
 		return 1
 	case c.op == "DescribeTable":
 		return 1 + b2i(!c.once || c.kind != ddbtest.TableStatus)
-	case c.op == "BatchWriteItem" && s.mode == "replace":
+	case c.op == "BatchGetItem":
+		return 1
+	case c.op == "BatchWriteItem" && s.mode == syncing:
+		return (s.differing() + 24) / 25
+	case c.op == "BatchWriteItem" && s.mode == replace:
 		return (len(s.items)+24)/25 + (len(s.older)+24)/25
 	case c.op == "BatchWriteItem":
 		return (len(s.items) + 24) / 25
@@ -226,8 +286,9 @@ func (s *schedule) victim(r *rand.Rand, c card) string {
 		return ""
 	}
 	key := ddbtest.KeyOf(s.items[r.IntN(len(s.items))], keyNames(s.source)...)
-	if s.mode == "replace" {
-		// Its delete would be refused as well, which is another matter.
+	if s.mode != merge {
+		// Its delete would be refused as well, which is another matter; and a sync
+		// would not put it if it were equal.
 		s.older = slices.DeleteFunc(s.older, func(i ddbtest.Item) bool { return ddbtest.KeyOf(i, keyNames(s.source)...) == key })
 	}
 	s.rejected = append(s.rejected, key)
@@ -240,7 +301,7 @@ func (s *schedule) noise(r *rand.Rand) {
 	seen := map[place]bool{}
 	for range r.IntN(3) {
 		c := deck[r.IntN(len(deck))]
-		if p := (place{side: c.side, op: c.op}); seen[p] {
+		if p := (place{c.side, c.op}); seen[p] {
 			continue
 		} else {
 			seen[p] = true

@@ -176,8 +176,11 @@ func (t *trial) quiet(ctx context.Context) error {
 
 // copyArgs are a copy's arguments that all trials have.
 func (t *trial) copyArgs(mode string, more ...string) []string {
-	return append([]string{"copy", "--table", t.source.Name, "--target-table", t.target.Name, "--mode", mode,
-		"--no-backup", "--yes", "--json", "--no-progress"}, more...)
+	args := []string{"copy", "--table", t.source.Name, "--target-table", t.target.Name, "--mode", mode, "--yes", "--json", "--no-progress"}
+	if mode != syncing { // which keeps a journal
+		args = append(args, "--no-backup")
+	}
+	return append(args, more...)
 }
 
 // now reads the target as it is.
@@ -191,7 +194,7 @@ func (t *trial) now(ctx context.Context) (map[string]string, error) {
 // rejected some keys.
 func (t *trial) wanted(mode string, rejected []string) map[string]string {
 	want := map[string]string{}
-	if mode == "merge" {
+	if mode == merge || mode == syncing && len(rejected) > 0 { // nothing is deleted in doubt
 		maps.Copy(want, t.before)
 	}
 	for key, d := range t.items {

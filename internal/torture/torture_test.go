@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -122,8 +123,8 @@ func TestEveryCardIsDealt(t *testing.T) {
 				if k.sure {
 					dealt[k.String()]++
 				}
-				if k.replace && s.mode != "replace" {
-					t.Errorf("seed %d: no truncate in %s", seed, s.String())
+				if k.modes != nil && !slices.Contains(k.modes, s.mode) {
+					t.Errorf("seed %d: the fault cannot happen in %s", seed, s.String())
 				}
 			}
 		}
@@ -156,7 +157,11 @@ func TestHistoryBlames(t *testing.T) {
 		{"another value", "merge", nil, nil, []ddbtest.Write{write(1, "a", "B")}, "corrupted a"},
 		{"a delete in a merge", "merge", nil, nil, []ddbtest.Write{write(1, "old", "")}, "a merge deleted old"},
 		{"a replace", "replace", []ddbtest.Request{read}, []ddbtest.Request{{Number: 1, Start: now}}, []ddbtest.Write{write(1, "old", ""), write(2, "a", "A")}, ""},
-		{"a delete of nothing", "replace", []ddbtest.Request{read}, nil, []ddbtest.Write{write(1, "b", "")}, "deleted b, which the target did not have"},
+		{"a sync", "sync", []ddbtest.Request{read}, []ddbtest.Request{{Number: 2, Start: now}}, []ddbtest.Write{write(1, "a", "A"), write(2, "old", "")}, ""},
+		{"a put after a delete", "sync", []ddbtest.Request{read}, nil, []ddbtest.Write{write(1, "old", ""), write(2, "a", "A")}, "after the first delete"},
+		{"a put of what was equal", "sync", nil, nil, []ddbtest.Write{write(1, "b", "B")}, "which was equal"},
+		{"a delete of what the source has", "sync", []ddbtest.Request{read}, nil, []ddbtest.Write{write(1, "b", "")}, "which the source has"},
+		{"a delete of nothing", "replace", []ddbtest.Request{read}, nil, []ddbtest.Write{write(1, "c", "")}, "deleted c, which the target did not have"},
 		{"a delete after a put", "replace", []ddbtest.Request{read}, nil, []ddbtest.Write{write(1, "a", "A"), write(2, "old", "")}, "after the first put"},
 		{"a delete before the source was read", "replace", nil, []ddbtest.Request{{Number: 1, Start: now}}, []ddbtest.Write{write(1, "old", "")}, "before the source had been read"},
 		{"a delete after a garbled read only", "replace", []ddbtest.Request{{Op: "Scan", Status: 200, Fault: ddbtest.EmptyOK, Start: now.Add(-time.Minute)}},
@@ -165,9 +170,9 @@ func TestHistoryBlames(t *testing.T) {
 			[]ddbtest.Request{{Number: 1, Start: now}}, []ddbtest.Write{write(1, "old", "")}, "deleted after"},
 	} {
 		h := &history{
-			trial: &trial{items: map[string]string{"a": "A", "b": "B"}, before: map[string]string{"old": "O"}},
+			trial: &trial{items: map[string]string{"a": "A", "b": "B", "c": "C"}, before: map[string]string{"old": "O", "b": "B"}},
 			mode:  c.mode, source: ddbtest.Calls{Requests: c.source}, target: ddbtest.Calls{Requests: c.target, Writes: c.writes},
-			puts: map[string]int{}, deletes: map[string]int{}, state: map[string]string{"old": "O"},
+			puts: map[string]int{}, deletes: map[string]int{}, state: map[string]string{"old": "O", "b": "B"},
 		}
 		h.replay()
 		if got := strings.Join(h.wrong, "\n"); (got == "") != (c.want == "") || !strings.Contains(got, c.want) {
