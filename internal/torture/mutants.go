@@ -4,7 +4,7 @@ package main
 // code that occurs once.
 func allMutants() []mutant {
 	var all []mutant
-	for _, list := range [][]mutant{engineMutants, wireMutants, tableMutants, runMutants} {
+	for _, list := range [][]mutant{engineMutants, wireMutants, tableMutants, syncMutants, runMutants} {
 		all = append(all, list...)
 	}
 	return all
@@ -196,6 +196,19 @@ var tableMutants = []mutant{
 	{
 		name: "plain http goes anywhere", file: "table/table.go", part: "guards",
 		old: `if u.Scheme == "http" && !loopback(u.Hostname()) {`, new: `if u.Scheme == "gopher" && !loopback(u.Hostname()) {`,
+	},
+}
+
+// Bugs of syncs: what is deleted, and when.
+var syncMutants = []mutant{
+	{
+		name: "a sync deletes before it has put everything", file: "table/sync.go", part: "schedules", where: "target's BatchWriteItem",
+		old: "	select {\n	case <-s.written:\n	case <-ctx.Done():\n		return false, context.Cause(ctx)\n	}\n	s.keptBack = n",
+		new: "	s.keptBack = n",
+	},
+	{
+		name: "a sync deletes although an item was rejected", file: "table/sync.go", part: "schedules", where: "validation at",
+		old: "case s.moved.Count().Rejected > 0:", new: "case s.moved.Count().Rejected < 0:",
 	},
 }
 
