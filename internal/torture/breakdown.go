@@ -96,7 +96,7 @@ func newBreakdown(p pattern, seed uint64, number int) breakdown {
 			b.stops[0].batch = b.items/25 - 5 + r.IntN(3)
 		case late:
 			// What goes on is done before the delete is applied.
-			b.stops, b.items = []stop{s}, min(b.items, 2*p.items)
+			b.stops, b.items = []stop{s}, min(p.items, 2000)
 			b.mode, b.workers = replace, max(2, b.workers)
 		}
 	}

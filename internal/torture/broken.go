@@ -83,6 +83,7 @@ func (s *suite) oneBreakdown(ctx context.Context, st *stage, p pattern, number i
 	if err := t.fill(ctx, items, older); err != nil {
 		return err
 	}
+	t.patience = 5 * p.pace * time.Duration((b.items+b.older)/25) // other copies run beside it
 	x := &breaking{trial: t, breakdown: &b, sum: sum, grace: p.grace}
 	if err := x.run(ctx); err != nil {
 		return err

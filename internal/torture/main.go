@@ -48,7 +48,6 @@ type order struct {
 	only   int // one of them; -1 for all
 	mutant string
 	race   bool
-	short  bool // breakdowns as the tests have them
 }
 
 func run(ctx context.Context, args []string, out io.Writer) (err error) {
@@ -63,7 +62,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	flags.BoolVar(&o.race, "race", false, "build the program with the race detector")
 	flags.IntVar(&o.n, "n", 0, "how many schedules, kills, signals or soaked items")
 	flags.IntVar(&o.only, "only", -1, "only the schedule, breakdown or guard of this number")
-	flags.BoolVar(&o.short, "short", false, "kills and signals with small tables, as the tests have them")
+	flags.BoolVar(&o.brief, "short", false, "kills, signals and guards as the tests have them")
 	flags.StringVar(&o.mutant, "mutant", "", "only mutants with this in their name")
 	if err := flags.Parse(args[1:]); err != nil {
 		return err
@@ -132,7 +131,7 @@ func (o *order) part(ctx context.Context, part string) error {
 }
 
 func (o *order) broken(ctx context.Context, do func(context.Context, pattern, int, int) error, p, small pattern, stops int) error {
-	if o.short {
+	if o.brief {
 		p = small
 	}
 	if o.only >= 0 {

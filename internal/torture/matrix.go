@@ -54,7 +54,7 @@ func with(side side, f ddbtest.Fault) func(context.Context, *trial) error {
 // stateGuards: tables that are not there, or in no state for a copy.
 func stateGuards() []guard {
 	all := []guard{
-		{name: "no such source", exit: noGood, says: "does not exist", whole: []string{"copy", "--table", "no-such-table", "--target-table", "$TABLE", "--source", "prod", "--target", "dev", "--yes", "--json"}, modes: modes[:1]},
+		{name: "no such source", exit: noGood, says: "does not exist", whole: []string{"copy", "--table", "no-such-table", "--target-table", "$TABLE", "--source", "prod", "--target", "dev", "--yes", "--json"}, modes: []string{merge}},
 		{name: "no such target", exit: noGood, says: "does not exist", args: []string{"--target-table", "no-such-table"}},
 		{name: "a source in another region", exit: noGood, says: "does not exist", args: []string{"--source-region", "us-east-1"}},
 		{name: "a target in another region", exit: noGood, says: "does not exist", args: []string{"--target-region", "us-east-1"}},
@@ -78,7 +78,7 @@ func accessGuards() []guard {
 		{name: "the source may not be described", exit: denied, says: "not authorized", prepare: with(source, deny("DescribeTable"))},
 		{name: "the target may not be described", exit: denied, says: "not authorized", prepare: with(target, deny("DescribeTable"))},
 		{name: "the source may not be read", exit: denied, says: "not authorized", prepare: with(source, deny("Scan"))},
-		{name: "the target may not be read", exit: denied, says: "not authorized", modes: []string{"replace"}, prepare: with(target, deny("Scan"))},
+		{name: "the target may not be read", exit: denied, says: "not authorized", modes: []string{replace}, prepare: with(target, deny("Scan"))},
 		{name: "the source's credentials have expired", exit: denied, says: "aws sso login --profile prod",
 			prepare: with(source, ddbtest.Fault{Kind: ddbtest.ExpiredToken})},
 		{name: "the target's credentials have expired", exit: denied, says: "aws sso login --profile dev",

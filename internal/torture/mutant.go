@@ -119,7 +119,7 @@ func (s *suite) hunt(ctx context.Context, root string, m mutant) (found string, 
 	if err != nil {
 		return "", err
 	}
-	hunter := &suite{seed: s.seed, parallel: s.parallel, fast: true}
+	hunter := &suite{seed: s.seed, parallel: s.parallel, fast: true, brief: true}
 	if hunter.binary, err = build(ctx, dir, "-overlay", overlay); err != nil {
 		return "", err
 	}

@@ -59,12 +59,12 @@ func runGuards() []guard {
 				return bytes.Replace(b, []byte(`"format":"dynamo run"`), []byte(`"format":"other"`), 1)
 			})
 		}),
-		checkpoint("with fewer positions than segments", "positions", func(_ *trial, f string) error {
+		positioned(checkpoint("with fewer positions than segments", "positions", func(_ *trial, f string) error {
 			return restate(f, func(s map[string]any) { s["positions"] = s["positions"].([]any)[:1] })
-		}),
-		checkpoint("with another number of segments", "positions", func(_ *trial, f string) error {
+		})),
+		positioned(checkpoint("with another number of segments", "positions", func(_ *trial, f string) error {
 			return restate(f, func(s map[string]any) { s["segments"] = 2 * s["segments"].(float64) })
-		}),
+		})),
 		checkpoint("of an unknown phase", "phase", func(_ *trial, f string) error {
 			return restate(f, func(s map[string]any) { s["phase"] = "sideways" })
 		}),
@@ -105,6 +105,13 @@ func runGuards() []guard {
 		guard{name: "no run at all", exit: 2, says: "no unfinished run", whole: resume},
 		guard{name: "a run directory that is a file", exit: 1, says: "run", args: []string{"--run-dir", "$HOME/file"}, files: map[string]string{"file": "x"}},
 	)
+}
+
+// positioned makes a guard one of the modes that go on where they were; a sync
+// reads again.
+func positioned(g guard) guard {
+	g.modes = []string{merge, replace}
+	return g
 }
 
 // lockGuards: another run holds the target.

@@ -59,9 +59,10 @@ type trial struct {
 	before         map[string]string // the target's, before anything was done
 	injected       []func()          // remove the faults
 	children       []outcome
-	mode           string   // of the copy, for what is prepared
-	later          []func() // to do when the trial is over
-	protected      bool     // the target has deletion protection
+	patience       time.Duration // how much longer than others a child may take
+	mode           string        // of the copy, for what is prepared
+	later          []func()      // to do when the trial is over
+	protected      bool          // the target has deletion protection
 }
 
 // newTrial makes the two tables. The target's may have other indexes.
@@ -157,7 +158,7 @@ func (t *trial) runDir() string { return filepath.Join(t.home, "runs") }
 
 // begin starts the program on this trial's tables.
 func (t *trial) begin(ctx context.Context, args ...string) (*child, error) {
-	return start(ctx, launch{binary: t.binary, dir: t.home, env: t.env(), args: args, limit: hangLimit})
+	return start(ctx, launch{binary: t.binary, dir: t.home, env: t.env(), args: args, limit: hangLimit + t.patience})
 }
 
 // end waits for the child, and then for its requests: what it has sent may be

@@ -19,6 +19,7 @@ type suite struct {
 	seed     uint64
 	parallel int       // trials at a time
 	fast     bool      // stop at the first failure
+	brief    bool      // as the tests have it
 	out      io.Writer // figures and failures; nil for none
 
 	mu     sync.Mutex

@@ -38,7 +38,7 @@ func testMain(m *testing.M) int {
 
 // short is the suite as the tests run it. What it says goes to the test's log.
 func short(t *testing.T) *suite {
-	return &suite{binary: binary, seed: 1, parallel: 12, out: logger{t}}
+	return &suite{binary: binary, seed: 1, parallel: 12, brief: true, out: logger{t}}
 }
 
 type logger struct{ t *testing.T }
