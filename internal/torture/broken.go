@@ -14,7 +14,7 @@ import (
 
 // sticking is how long a batch is stuck: several checkpoints are saved in it,
 // and none may be ahead of the batch.
-const sticking = 400 * time.Millisecond
+const sticking = time.Second
 
 // deafness is how long after its start a process on a busy machine may not yet
 // listen to signals: then the signal ends it, before it has done anything.

@@ -36,7 +36,7 @@ const shortStops = 10
 // more twice for its size: what was under way does not grow with it.
 const (
 	twiceLimit      = 0.02
-	twiceLimitShort = 0.4
+	twiceLimitShort = 0.2
 )
 
 // kills kills copies and lets them go on.

@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -15,7 +17,7 @@ import (
 // An outage is a minute in which the target takes nothing.
 type outage struct {
 	name  string
-	fault ddbtest.Fault
+	fault ddbtest.Fault // none: nobody listens
 }
 
 const (
@@ -39,6 +41,7 @@ func (s *suite) outages(ctx context.Context) error {
 		{"throttled", ddbtest.Fault{Kind: ddbtest.Throttle, Code: "ThrottlingException"}},
 		{"503", ddbtest.Fault{Kind: ddbtest.Unavailable}},
 		{"connections reset", ddbtest.Fault{Kind: ddbtest.Reset}},
+		{"connections refused", ddbtest.Fault{}},
 	}
 	numbers := upTo(len(kinds))
 	err = s.each(ctx, numbers, func(ctx context.Context, n int) error { return s.outage(ctx, st, kinds[n]) })
@@ -59,23 +62,42 @@ func (s *suite) outage(ctx context.Context, st *stage, kind outage) (err error) 
 	if err := t.prod.Fill(ctx, t.source.Name, plain(n)); err != nil {
 		return err
 	}
-	slowly := ddbtest.Fault{Kind: ddbtest.Delay, Op: "BatchWriteItem", Delay: outagePace}
-	t.inject(target, slowly)
-	c, err := start(ctx, launch{binary: t.binary, dir: t.home, env: t.env(), limit: 5 * time.Minute,
-		args: t.copyArgs("merge", "--source", "prod", "--target", "dev", "--segments", "1", "--workers", fmt.Sprint(outageWorkers))})
+	way, err := openRelay(strings.TrimPrefix(t.dev.Endpoint(), "http://"))
 	if err != nil {
 		return err
 	}
-	select {
-	case <-time.After(outageBefore):
-	case <-c.ended:
-	case <-ctx.Done():
-	}
-	began := time.Now()
-	t.heal()
-	kind.fault.Op, kind.fault.For = "BatchWriteItem", outageLasts
-	t.inject(target, kind.fault)
+	defer func() { err = errors.Join(err, way.close()) }()
+	slowly := ddbtest.Fault{Kind: ddbtest.Delay, Op: "BatchWriteItem", Delay: outagePace}
 	t.inject(target, slowly)
+	c, err := start(ctx, launch{binary: t.binary, dir: t.home, env: t.env(), limit: 5 * time.Minute,
+		args: t.copyArgs(merge, "-v", "--source", "prod", "--target", "dev", "--target-endpoint-url", "http://"+way.addr,
+			"--segments", "1", "--workers", fmt.Sprint(outageWorkers))})
+	if err != nil {
+		return err
+	}
+	wait := func(d time.Duration) {
+		select {
+		case <-time.After(d):
+		case <-c.ended:
+		case <-ctx.Done():
+		}
+	}
+	wait(outageBefore)
+	began := time.Now()
+	if kind.fault.Kind != "" {
+		t.heal()
+		kind.fault.Op, kind.fault.For = "BatchWriteItem", outageLasts
+		t.inject(target, kind.fault)
+		t.inject(target, slowly)
+	} else {
+		if err := way.down(); err != nil {
+			return err
+		}
+		wait(outageLasts)
+		if err := way.up(); err != nil {
+			return err
+		}
+	}
 	o, err := t.end(ctx, c)
 	if err != nil {
 		return err
@@ -89,8 +111,8 @@ func (s *suite) outage(ctx context.Context, st *stage, kind outage) (err error) 
 func (h *history) survived(s *suite, kind outage, o outcome, began time.Time, items int) {
 	ended := began.Add(outageLasts)
 	calls := 0
-	for _, r := range h.target.Requests {
-		if r.Op == "BatchWriteItem" && r.Start.After(began) && r.Start.Before(ended) {
+	for _, at := range h.attempts(kind, o) {
+		if at.After(began) && at.Before(ended) {
 			calls++
 		}
 	}
@@ -118,6 +140,32 @@ func (h *history) survived(s *suite, kind outage, o outcome, began time.Time, it
 	if n := len(h.target.Writes); n < items {
 		h.blame("%d writes applied, want %d", n, items)
 	}
+}
+
+// attempts are when batches were sent. Where nobody listens only the program
+// itself can tell: it logs each attempt as it ends, which then is at once.
+func (h *history) attempts(kind outage, o outcome) (list []time.Time) {
+	if kind.fault.Kind != "" {
+		for _, r := range h.target.Requests {
+			if r.Op == "BatchWriteItem" {
+				list = append(list, r.Start)
+			}
+		}
+		return list
+	}
+	for line := range strings.Lines(o.stderr) {
+		var entry struct {
+			Time           time.Time
+			Msg, Operation string
+		}
+		if json.Unmarshal([]byte(line), &entry) == nil && entry.Msg == "request" && entry.Operation == "BatchWriteItem" {
+			list = append(list, entry.Time)
+		}
+	}
+	if len(list) < len(h.target.Requests) {
+		h.blame("the program logs %d batches, the proxy %d calls", len(list), len(h.target.Requests))
+	}
+	return list
 }
 
 // plain are small items.
