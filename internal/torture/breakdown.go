@@ -27,6 +27,7 @@ const (
 	unsent   = "before a batch is applied"
 	stuck    = "a while after a batch got stuck"
 	slow     = "while the target hangs"
+	unheard  = "while the target hangs, and again" // the first alone would take eight seconds
 	late     = "with a delete under way that is applied later"
 )
 
@@ -135,7 +136,7 @@ func (p pattern) stop(r *rand.Rand, moment string) stop {
 	default:
 		s.batch = batches/2 + r.IntN(batches)
 	}
-	s.second = p.twice && moment != late && r.IntN(4) == 0
+	s.second = moment == unheard || p.twice && moment != late && r.IntN(4) == 0
 	return s
 }
 

@@ -170,7 +170,7 @@ func (x *breaking) stopped(ctx context.Context, st stop, args []string) (done bo
 			f.Kind, f.After = ddbtest.Hang, true
 		case unsent, stuck:
 			f.Kind = ddbtest.Hang
-		case slow:
+		case slow, unheard:
 			f.Kind, f.Count = ddbtest.Hang, 3
 		case late:
 			x.inject(target, ddbtest.Fault{Kind: ddbtest.Delay, Op: "BatchWriteItem", Skip: st.batch, Count: 1, Delay: st.lateness()})
@@ -230,7 +230,7 @@ func (x *breaking) count(st stop, o outcome, early bool, ended time.Time, took t
 	}
 	x.sum.stops++
 	x.sum.byMoment[st.moment]++
-	if st.moment != late && st.moment != slow && st.moment != stuck { // what was done beside a batch that hangs is done again
+	if st.moment != late && st.moment != slow && st.moment != unheard && st.moment != stuck { // what was done beside a batch that hangs is done again
 		x.ends = append(x.ends, ended)
 	}
 	if st.signal == syscall.SIGKILL {

@@ -14,7 +14,7 @@ import (
 
 var (
 	killMoments   = []string{stuck, applied, late, byTime, atStart, byWrites, unsent, applied}
-	signalMoments = []string{stuck, late, byTime, slow, atStart, byWrites, applied, byTime, unsent}
+	signalMoments = []string{stuck, late, unheard, byTime, slow, atStart, byWrites, applied, byTime, unsent}
 
 	killsLong = pattern{name: "kills", signals: []syscall.Signal{syscall.SIGKILL}, moments: killMoments,
 		most: 5, items: 8000, pace: 20 * time.Millisecond}

@@ -281,10 +281,6 @@ var runMutants = []mutant{
 		old: "Done: err == nil || kind == Rejected || kind == Refused,", new: "Done: err == nil || kind == Rejected || kind == Refused || kind == Failed,",
 	},
 	{
-		name: "in flight is torn off by a signal, and counts", file: "copier/copier.go", part: "signals",
-		old: "const Drain = 8 * time.Second", new: "const Drain = 80 * time.Second",
-	},
-	{
 		name: "nobody need say yes", file: "cmd/dynamo/choose.go", part: "guards",
 		old: "	if yes {\n		return nil", new: "	if yes || s.in != nil {\n		return nil",
 	},
