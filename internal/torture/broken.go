@@ -16,6 +16,9 @@ import (
 // and none may be ahead of the batch.
 const sticking = time.Second
 
+// heeding is how long a copy that is told to stop may still come to its end.
+const heeding = 2 * time.Second
+
 // deafness is how long after its start a process on a busy machine may not yet
 // listen to signals: then the signal ends it, before it has done anything.
 const deafness = 500 * time.Millisecond
@@ -226,6 +229,9 @@ func (x *breaking) count(st stop, o outcome, early bool, ended time.Time, took t
 	x.sum.peak = max(x.sum.peak, o.peak)
 	if early || o.code == 0 {
 		x.sum.finished++
+		if !early && took > heeding {
+			x.wrong = append(x.wrong, fmt.Sprintf("%s: it went on for %s to its end", st, took))
+		}
 		return
 	}
 	x.sum.stops++

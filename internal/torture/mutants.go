@@ -199,8 +199,8 @@ var tableMutants = []mutant{
 var syncMutants = []mutant{
 	{
 		name: "a sync deletes before it has put everything", file: "table/sync.go", part: "schedules", where: "target's BatchWriteItem",
-		old: "	select {\n	case <-s.written:\n	case <-ctx.Done():\n		return false, context.Cause(ctx)\n	}\n	s.keptBack = n",
-		new: "	s.keptBack = n",
+		old: "	select {\n	case <-s.written:\n	case <-ctx.Done():\n		return false, context.Cause(ctx)\n	}\n",
+		new: "	if ctx.Err() != nil {\n		return false, context.Cause(ctx)\n	}\n",
 	},
 	{
 		name: "a sync deletes although an item was rejected", file: "table/sync.go", part: "schedules", where: "validation at",
