@@ -108,6 +108,18 @@ func newBreakdown(p pattern, seed uint64, number int) breakdown {
 	return b
 }
 
+// holds reports whether a batch hangs for long before the copy has ended. What
+// was done beside it is then done again: a position cannot move past it.
+func (s stop) holds() bool {
+	switch s.moment {
+	case late, slow, unheard, stuck:
+		return true
+	case applied, unsent:
+		return s.signal != syscall.SIGKILL // which does not wait for it
+	}
+	return false
+}
+
 // lateness is how long after it was sent a delete is applied: when its sender
 // has gone, also where that waits for it for a while first.
 func (s stop) lateness() time.Duration {

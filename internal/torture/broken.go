@@ -236,7 +236,7 @@ func (x *breaking) count(st stop, o outcome, early bool, ended time.Time, took t
 	}
 	x.sum.stops++
 	x.sum.byMoment[st.moment]++
-	if st.moment != late && st.moment != slow && st.moment != unheard && st.moment != stuck { // what was done beside a batch that hangs is done again
+	if !st.holds() { // what was done beside a batch that hangs is done again
 		x.ends = append(x.ends, ended)
 	}
 	if st.signal == syscall.SIGKILL {
