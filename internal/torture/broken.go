@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -236,9 +237,7 @@ func (x *breaking) count(st stop, o outcome, early bool, ended time.Time, took t
 	}
 	x.sum.stops++
 	x.sum.byMoment[st.moment]++
-	if !st.holds() { // what was done beside a batch that hangs is done again
-		x.ends = append(x.ends, ended)
-	}
+	x.ends = append(x.ends, ended)
 	if st.signal == syscall.SIGKILL {
 		return
 	}
@@ -284,6 +283,9 @@ func (x *breaking) judge(h *history) {
 // again blames items that were written once more although they had been
 // acknowledged long before the copy was stopped.
 func (x *breaking) again(h *history) {
+	if slices.ContainsFunc(x.stops, stop.holds) {
+		return
+	}
 	answered := map[int]time.Time{} // by request
 	for _, r := range h.target.Requests {
 		if r.Status == 200 {
