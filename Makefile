@@ -44,6 +44,10 @@ lint: $(GOLANGCI) $(GORELEASER) ## golangci-lint (import rules too) and the rele
 	$(GOLANGCI) run ./...
 	$(GORELEASER) check
 
+.PHONY: torture
+torture: engines ## the long form of internal/torture: an hour of faults, kills and mutants
+	go run ./internal/torture all
+
 .PHONY: bench
 bench: build ## measures, and writes docs/benchmarks.md
 	go run ./internal/bench -out docs/benchmarks.md

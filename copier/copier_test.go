@@ -271,6 +271,40 @@ func tick(t *testing.T) {
 	}
 }
 
+// An outage begins while requests are under way that still go through. They
+// say nothing about how many the table takes, so what is known to work stays.
+func TestGateInAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate(100)
+		var entered []time.Time
+		for range gateStart {
+			at, err := g.wait(t.Context(), g.line())
+			if err != nil {
+				t.Fatal(err)
+			}
+			entered = append(entered, at)
+		}
+		tick(t)
+		g.exit(entered[0], throttled)
+		known := g.known
+		if want := gateStart * gateShrink; known != want {
+			t.Fatalf("%v are known to work, want %v", known, want)
+		}
+		for _, before := range entered[1:] {
+			g.exit(before, taken)
+			tick(t)
+			at, err := g.wait(t.Context(), g.line())
+			if err != nil {
+				t.Fatal(err)
+			}
+			g.exit(at, throttled)
+		}
+		if g.known != known {
+			t.Fatalf("%v are known to work after the outage has begun, want %v still", g.known, known)
+		}
+	})
+}
+
 func TestGate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGate(100)

@@ -15,7 +15,7 @@ type gate struct {
 	limit    float64
 	most     float64
 	known    float64 // a fifth less than what the table last throttled at
-	went     bool    // a request went through since it last throttled
+	went     bool    // a request that was sent since it last throttled went through
 	inFlight int
 	cut      time.Time
 	waiting  []chan struct{}
@@ -90,10 +90,10 @@ func (g *gate) exit(entered time.Time, how outcome) {
 	g.inFlight--
 	switch {
 	case how == taken && g.limit < g.known:
-		g.went = true
+		g.went = g.went || entered.After(g.cut)
 		g.limit = min(g.most, g.limit+gateRamp)
 	case how == taken:
-		g.went = true
+		g.went = g.went || entered.After(g.cut)
 		g.limit = min(g.most, g.limit+gateGrow/g.limit)
 	case how == throttled && entered.After(g.cut):
 		g.limit = max(1, g.limit*gateShrink)

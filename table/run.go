@@ -39,7 +39,7 @@ type kept struct {
 	before  tally         // of earlier attempts, but for what the engine starts with
 	start   tally         // what the engine starts with
 	earlier time.Duration // of earlier attempts
-	killed  time.Time     // when this attempt began, if the one before did not come to its own end; else zero
+	killed  time.Time     // when the attempt before may last have sent a delete that it did not see answered; zero for never
 }
 
 // savedOptions is what a run's state says of how it was asked for.
@@ -219,8 +219,11 @@ func (c *copying) load(name string) error {
 		}
 	}
 	c.earlier = time.Duration(state.Spent * float64(time.Second))
-	if state.Ended == nil {
+	switch {
+	case state.Ended == nil:
 		c.killed = c.began // its last requests may still be applied
+	case state.Phase == phaseTruncate:
+		c.killed = state.Ended.Time // so may those that were cut off when it was stopped
 	}
 	state.Ended = nil
 	c.start, c.before.Read, c.before.Skipped, c.before.Rejected = c.before, 0, 0, 0

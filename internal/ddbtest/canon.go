@@ -52,6 +52,12 @@ func digest(canonical []byte) string {
 	return hex.EncodeToString(sum[:12])
 }
 
+// RawKeyOf is KeyOf for an item in DynamoDB JSON.
+func RawKeyOf(item []byte, names ...string) string { return rawKey(item, names) }
+
+// RawDigestOf is DigestOf for an item in DynamoDB JSON.
+func RawDigestOf(item []byte) string { return digest(appendRawMap(nil, item)) }
+
 // appendValue appends the canonical form: a tag, then lengths before contents,
 // so that no two values share a form.
 func appendValue(b []byte, v types.AttributeValue) []byte {

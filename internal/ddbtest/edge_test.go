@@ -32,7 +32,7 @@ func TestEveryEdgeItemIsTakenAndComesBackEqual(t *testing.T) {
 		create(t, prod, table)
 		items := slices.Collect(EdgeItems(table, n, 1))
 		put(t, prod, table.Name, items...)
-		have, err := digests(t.Context(), prod.Client(), table.Name)
+		have, err := Digests(t.Context(), prod.Client(), table.Name)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,7 @@
 package ddbtest
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"sync"
@@ -54,10 +55,18 @@ var readOps = map[string]bool{
 
 type log struct {
 	mu         sync.Mutex
-	number     int
+	number     int // of the last request
+	sequence   int // of the last write
 	requests   []Request
 	writes     []Write
-	violations []string
+	violations []violation
+	open       map[string]int // requests under way, by table
+}
+
+// A violation is a breach of the protocol by one request; 0 for none.
+type violation struct {
+	request int
+	text    string
 }
 
 func (l *log) next() int {
@@ -73,9 +82,20 @@ func (l *log) wrote(r *request) {
 	defer l.mu.Unlock()
 	now := time.Now()
 	for _, w := range r.writes {
-		w.Sequence, w.Request, w.Time, w.Op = len(l.writes)+1, r.number, now, r.op
+		l.sequence++
+		w.Sequence, w.Request, w.Time, w.Op = l.sequence, r.number, now, r.op
 		l.writes = append(l.writes, w)
 	}
+}
+
+// begin counts a request as under way until it is logged.
+func (l *log) begin(table string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.open == nil {
+		l.open = map[string]int{}
+	}
+	l.open[table]++
 }
 
 func (l *log) request(r *request, a *answer) {
@@ -89,12 +109,19 @@ func (l *log) request(r *request, a *answer) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.requests = append(l.requests, entry)
+	if l.open[r.table]--; l.open[r.table] == 0 {
+		delete(l.open, r.table)
+	}
 }
 
-func (l *log) violate(text string) {
+// violate notes a breach by a request; number 0 is nobody's.
+func (l *log) violate(number int, text string) {
+	if number > 0 {
+		text = fmt.Sprintf("request %d: %s", number, text)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.violations = append(l.violations, text)
+	l.violations = append(l.violations, violation{number, text})
 }
 
 // Writes lists the writes that the engine has applied.
@@ -114,18 +141,81 @@ func (p *Proxy) Requests() []Request {
 // Mutations lists the calls, applied or not, that were meant to change
 // something: every operation that is not known to only read.
 func (p *Proxy) Mutations() []Request {
-	return slices.DeleteFunc(p.Requests(), func(r Request) bool { return readOps[r.Op] })
+	return slices.DeleteFunc(p.Requests(), func(r Request) bool { return !r.Mutates() })
 }
+
+// Mutates reports that the call was meant to change something.
+func (r Request) Mutates() bool { return !readOps[r.Op] }
 
 // Violations lists breaches of DynamoDB's limits: more than 25 writes, more
 // than 16 MB, one key twice in a batch.
 func (p *Proxy) Violations() []string {
 	p.log.mu.Lock()
 	defer p.log.mu.Unlock()
-	return slices.Clone(p.log.violations)
+	var texts []string
+	for _, v := range p.log.violations {
+		texts = append(texts, v.text)
+	}
+	return texts
 }
 
-// Forget empties the log. Request numbers go on.
+// Calls are what the log holds about one table.
+type Calls struct {
+	Requests   []Request
+	Writes     []Write
+	Violations []string
+}
+
+// Take moves what is about a table out of the log: where many tests share a
+// proxy for long, the log does not grow, and none has to read the others' part.
+func (p *Proxy) Take(table string) Calls {
+	p.log.mu.Lock()
+	defer p.log.mu.Unlock()
+	var c Calls
+	numbers := map[int]bool{}
+	p.log.requests = slices.DeleteFunc(p.log.requests, func(r Request) bool {
+		if r.Table == table {
+			numbers[r.Number] = true
+			c.Requests = append(c.Requests, r)
+		}
+		return r.Table == table
+	})
+	p.log.writes = slices.DeleteFunc(p.log.writes, func(w Write) bool {
+		if w.Table == table {
+			c.Writes = append(c.Writes, w)
+		}
+		return w.Table == table
+	})
+	p.log.violations = slices.DeleteFunc(p.log.violations, func(v violation) bool {
+		if numbers[v.request] {
+			c.Violations = append(c.Violations, v.text)
+		}
+		return numbers[v.request]
+	})
+	return c
+}
+
+// Quiet waits until no request about the table is under way: also those whose
+// sender has gone are then applied, or never will be.
+func (p *Proxy) Quiet(ctx context.Context, table string) error {
+	poll := time.NewTicker(time.Millisecond)
+	defer poll.Stop()
+	for {
+		p.log.mu.Lock()
+		n := p.log.open[table]
+		p.log.mu.Unlock()
+		if n == 0 {
+			return nil
+		}
+		select {
+		case <-poll.C:
+		case <-ctx.Done():
+			return fmt.Errorf("wait for %d requests about %s: %w", n, table, context.Cause(ctx))
+		}
+	}
+}
+
+// Forget empties the log. Numbers go on.
 func (p *Proxy) Forget() {
 	p.log.mu.Lock()
 	defer p.log.mu.Unlock()

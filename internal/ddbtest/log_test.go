@@ -1,9 +1,13 @@
 package ddbtest
 
 import (
+	"context"
+	"net/http"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestLogHoldsWhatWasApplied(t *testing.T) {
@@ -79,5 +83,66 @@ func TestConnectionsAreKept(t *testing.T) {
 	// A client may ask again before net/http has put the connection back.
 	if n := a.Proxy.Accepts(); n > 10 {
 		t.Errorf("%d connections for 50 calls", n)
+	}
+}
+
+// What is taken is one table's, is gone, and leaves the others' alone.
+func TestTakeIsOneTables(t *testing.T) {
+	a := stage(t, 0)
+	create(t, a, Table{Name: "other", Partition: S("pk")})
+	one := func(table, key string) string {
+		return `{"RequestItems":{"` + table + `":[{"PutRequest":{"Item":{"pk":{"S":"` + key + `"}}}}]}}`
+	}
+	twice := strings.Replace(one("orders", "x"), "[{", `[{"DeleteRequest":{"Key":{"pk":{"S":"x"}}}},{`, 1)
+	for _, body := range []string{one("orders", "a"), one("other", "b"), one("orders", "c"), twice} {
+		call(t, a, "BatchWriteItem", body)
+	}
+	c := a.Proxy.Take("orders")
+	if len(c.Requests) != 3 || len(c.Writes) != 2 || c.Writes[1].Key != `S"c"` || c.Writes[1].Sequence != 3 || len(c.Violations) != 1 {
+		t.Errorf("took %+v", c)
+	}
+	if c = a.Proxy.Take("orders"); len(c.Requests)+len(c.Writes)+len(c.Violations) != 0 {
+		t.Errorf("took again %+v", c)
+	}
+	if w := a.Proxy.Writes(); len(w) != 1 || w[0].Table != "other" || len(a.Proxy.Requests()) != 1 {
+		t.Errorf("left %v", w)
+	}
+	call(t, a, "BatchWriteItem", one("orders", "d"))
+	if c = a.Proxy.Take("orders"); len(c.Writes) != 1 || c.Writes[0].Sequence != 4 {
+		t.Errorf("took later %+v", c)
+	}
+}
+
+// A request whose sender has gone is awaited until it is applied.
+func TestQuietWaitsForTheLateWrite(t *testing.T) {
+	a := stage(t, 0)
+	a.Proxy.Inject(Fault{Kind: Delay, Op: "BatchWriteItem", Delay: 300 * time.Millisecond})
+	ctx, cancel := context.WithCancel(t.Context())
+	gone := make(chan reply)
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, a.Endpoint(), strings.NewReader(batch(1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { gone <- send(a, request, "BatchWriteItem") }()
+	under := func() int {
+		a.Proxy.log.mu.Lock()
+		defer a.Proxy.log.mu.Unlock()
+		return a.Proxy.log.open["orders"]
+	}
+	for under() == 0 {
+		runtime.Gosched()
+	}
+	cancel()
+	if r := <-gone; r.err == nil {
+		t.Fatalf("answered: %+v", r)
+	}
+	if n := len(a.Proxy.Writes()); n != 0 {
+		t.Fatalf("%d writes before the delay was over", n)
+	}
+	if err := a.Proxy.Quiet(t.Context(), "orders"); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(a.Proxy.Writes()); n != 1 {
+		t.Errorf("%d writes, want the late one", n)
 	}
 }

@@ -55,7 +55,7 @@ func Diff(ctx context.Context, a, b *dynamodb.Client, tableA, tableB string) (Re
 	g, gctx := errgroup.WithContext(ctx)
 	read := func(into *map[string]string, client *dynamodb.Client, table string) {
 		g.Go(func() (err error) {
-			if *into, err = digests(gctx, client, table); err != nil {
+			if *into, err = Digests(gctx, client, table); err != nil {
 				return fmt.Errorf("read %s: %w", table, err)
 			}
 			return nil
@@ -88,8 +88,9 @@ func Diff(ctx context.Context, a, b *dynamodb.Client, tableA, tableB string) (Re
 	return r, nil
 }
 
-// digests reads a table: the digest of each item by its key.
-func digests(ctx context.Context, client *dynamodb.Client, table string) (map[string]string, error) {
+// Digests reads a table in full: the digest of each item, as DigestOf computes
+// it, by its key, as KeyOf writes it.
+func Digests(ctx context.Context, client *dynamodb.Client, table string) (map[string]string, error) {
 	attrs, err := keyAttrs(ctx, client, table)
 	if err != nil {
 		return nil, err

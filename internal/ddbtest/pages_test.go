@@ -1,6 +1,7 @@
 package ddbtest
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -86,5 +87,30 @@ func TestScanInOnePieceIsWhole(t *testing.T) {
 	}
 	if n != 4500 || from != nil {
 		t.Errorf("%d items, want 4500; cursor %s", n, from)
+	}
+}
+
+// A scan in one piece has pages of the size that was asked for, with and
+// without a limit of its own, and loses nothing.
+func TestPageItems(t *testing.T) {
+	a := Start(t, WithPageItems(4)).Account("prod")
+	create(t, a, Table{Name: "orders", Partition: S("pk")})
+	var items []Item
+	for i := range 10 {
+		items = append(items, Item{"pk": str(fmt.Sprint("k", i))})
+	}
+	put(t, a, "orders", items...)
+	if all, _, seen := pages(t, a); len(seen) != 10 || all < 4 { // three a page
+		t.Errorf("%d items in %d pages of 3", len(seen), all)
+	}
+	for body, want := range map[string]string{
+		`{"TableName":"orders"}`:                                         `"Count":4`,
+		`{"TableName":"orders","Limit":9}`:                               `"Count":4`,
+		`{"TableName":"orders","Segment":0,"TotalSegments":1}`:           `"Count":4`,
+		`{"TableName":"orders","Segment":0,"TotalSegments":1,"Limit":2}`: `"Count":2`,
+	} {
+		if r := call(t, a, "Scan", body); !strings.Contains(r.body, want) {
+			t.Errorf("%s: want %s in %s", body, want, r.body)
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 )
 
 // unprocessed holds some writes of a batch back and gives them to the sender
@@ -180,11 +181,14 @@ func (r *request) unmark() {
 // without a limit makes it read the rest of the table for each page (half a
 // second at 100,000 items); with a limit it reads the page. A page of at most
 // 2,000 items is as legal an answer as one of 1 MB.
-func (r *request) ease() {
+func (r *request) ease(pageItems int) {
 	segments := string(member(r.body, "TotalSegments"))
-	if r.op != "Scan" || segments != "" && segments != "1" || member(r.body, "Limit") != nil {
+	if r.op != "Scan" || segments != "" && segments != "1" {
 		return
 	}
-	b := withMember(withMember(r.body, "Segment", nil), "TotalSegments", nil)
-	r.body = withMember(b, "Limit", []byte("2000"))
+	r.body = withMember(withMember(r.body, "Segment", nil), "TotalSegments", nil) // where the engine would ignore the limit
+	limit, err := strconv.Atoi(string(member(r.body, "Limit")))
+	if err != nil || limit > pageItems {
+		r.body = withMember(r.body, "Limit", strconv.AppendInt(nil, int64(pageItems), 10))
+	}
 }

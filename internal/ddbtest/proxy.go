@@ -87,7 +87,7 @@ func openProxy(a *Account) (*Proxy, error) {
 	p.handlers.Go(func() {
 		// Serve ends with ErrServerClosed when close is called.
 		if err := p.server.Serve(&counted{l, &p.accepts}); !errors.Is(err, http.ErrServerClosed) {
-			p.log.violate("the proxy ended: " + err.Error())
+			p.log.violate(0, "the proxy ended: "+err.Error())
 		}
 	})
 	return p, nil
@@ -136,6 +136,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 	defer p.handlers.Done()
 	r := &request{http: hr, start: time.Now(), number: p.log.next()}
 	a := p.read(r)
+	p.log.begin(r.table)
 	if a == nil {
 		a = p.checkSender(r)
 	}
@@ -165,7 +166,7 @@ func (p *Proxy) read(r *request) *answer {
 	r.wire, r.body = body.Bytes(), body.Bytes()
 	_, r.op, _ = strings.Cut(r.http.Header.Get("X-Amz-Target"), ".")
 	if len(r.wire) > maxBody {
-		p.log.violate(fmt.Sprintf("request %d: %s has a body of more than 16 MB", r.number, r.op))
+		p.log.violate(r.number, r.op+" has a body of more than 16 MB")
 		return &answer{status: http.StatusRequestEntityTooLarge, contentType: "text/plain", body: []byte("length limit exceeded"), noCRC: true}
 	}
 	if r.http.Header.Get("Content-Encoding") == "gzip" {
@@ -190,7 +191,7 @@ func (p *Proxy) read(r *request) *answer {
 	}
 	r.unmark()
 	if p.account.engine != nil {
-		r.ease()
+		r.ease(p.account.world.settings.pageItems)
 	}
 	p.inspect(r)
 	return nil

@@ -34,6 +34,7 @@ type settings struct {
 	seed       uint64
 	signatures bool
 	noWriteLog bool
+	pageItems  int
 }
 
 type accountSpec struct{ name, id, region string }
@@ -66,6 +67,10 @@ func WithSignatures() Option { return func(s *settings) { s.signatures = true } 
 // then empty and batches are not checked for twice the same key.
 func WithoutWriteLog() Option { return func(s *settings) { s.noWriteLog = true } }
 
+// WithPageItems has a scan in one piece answer pages of at most n items, so
+// that a small table has many; the default is 2,000.
+func WithPageItems(n int) Option { return func(s *settings) { s.pageItems = n } }
+
 // Start makes a world that ends with the test. It fails the test if it cannot.
 func Start(t testing.TB, options ...Option) *World {
 	t.Helper()
@@ -84,7 +89,7 @@ func Start(t testing.TB, options ...Option) *World {
 // Open makes a world outside of a test. Its files go into dir, which the
 // caller removes; Close stops its servers.
 func Open(ctx context.Context, dir string, options ...Option) (*World, error) {
-	s := settings{seed: 1, accounts: []accountSpec{
+	s := settings{seed: 1, pageItems: 2000, accounts: []accountSpec{
 		{"prod", "111111111111", "eu-west-1"},
 		{"dev", "222222222222", "eu-west-1"},
 	}}

@@ -26,14 +26,14 @@ func (p *Proxy) inspect(r *request) {
 			w := parseWrite(table, e, names)
 			r.keys = append(r.keys, w.Key)
 			if id := table + " " + w.Key; seen[id] {
-				p.log.violate(fmt.Sprintf("request %d: %s twice in a batch", r.number, id))
+				p.log.violate(r.number, id+" twice in a batch")
 			} else {
 				seen[id] = true
 			}
 		}
 	}
 	if r.asked > 25 {
-		p.log.violate(fmt.Sprintf("request %d: %d writes in a batch", r.number, r.asked))
+		p.log.violate(r.number, fmt.Sprintf("%d writes in a batch", r.asked))
 	}
 }
 
@@ -47,7 +47,7 @@ func (p *Proxy) writesOf(r *request) []Write {
 			for e := range elements(list) {
 				w := parseWrite(table, e, names)
 				if item := member(member(e, "PutRequest"), "Item"); item != nil {
-					w.Digest = digest(appendRawMap(nil, item))
+					w.Digest = RawDigestOf(item)
 				}
 				all = append(all, w)
 			}
@@ -55,7 +55,7 @@ func (p *Proxy) writesOf(r *request) []Write {
 		return all
 	case "PutItem":
 		item := member(r.body, "Item")
-		return []Write{{Table: r.table, Key: rawKey(item, p.keyNames(r.table)), Digest: digest(appendRawMap(nil, item))}}
+		return []Write{{Table: r.table, Key: rawKey(item, p.keyNames(r.table)), Digest: RawDigestOf(item)}}
 	case "UpdateItem", "DeleteItem":
 		return []Write{{Table: r.table, Key: rawKey(member(r.body, "Key"), p.keyNames(r.table)), Delete: r.op == "DeleteItem"}}
 	}

@@ -52,13 +52,17 @@ func rules() []rule {
 		},
 		{
 			why: "test support stays in tests, the demo and the benchmarks", on: []string{"./"},
-			except: []string{"./internal/ddbtest", "./internal/bench"},
-			banned: []string{"./internal/ddbtest", "./internal/bench"},
+			except: []string{"./internal/ddbtest", "./internal/bench", "./internal/torture"},
+			banned: []string{"./internal/ddbtest", "./internal/bench", "./internal/torture"},
 		},
 		{
 			why: "only commands read flags", on: []string{"./"},
-			except: []string{"./cmd", "./internal/ddbtest", "./internal/bench"},
+			except: []string{"./cmd", "./internal/ddbtest", "./internal/bench", "./internal/torture"},
 			banned: []string{"github.com/urfave/cli"},
+		},
+		{
+			why: "a judge shares nothing with whom it judges", on: []string{"./internal/torture"},
+			banned: append([]string{"./item", "./scaling", "./table", "./cmd"}, strangers...),
 		},
 		{why: "an example shows what any user can write", on: []string{"./examples"}, direct: true, banned: []string{"./internal"}},
 	}
@@ -145,6 +149,8 @@ func TestImportRulesRefuse(t *testing.T) {
 		{"the engine with the nouns and the standard library", "copier", []string{module + "/item", "log/slog"}, nil, 0},
 		{"the engine with a part of its own", "copier", []string{module + "/copier/join"}, nil, 0},
 		{"the demo with test support and flags", "internal/ddbtest/demo", []string{module + "/internal/ddbtest", "flag"}, nil, 0},
+		{"the suite with the program's own packages", "internal/torture", []string{module + "/table"}, []string{module + "/copier"}, 2},
+		{"the suite with test support", "internal/torture", []string{module + "/internal/ddbtest", "flag"}, nil, 0},
 		{"the benchmarks with test support", "internal/bench", []string{module + "/internal/ddbtest/sim", module + "/table"}, nil, 0},
 		{"a module whose name begins as a banned one", "copier", []string{"github.com/awsome/x", module + "/queryable"}, nil, 0},
 	} {

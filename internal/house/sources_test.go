@@ -19,7 +19,7 @@ import (
 const mostLines = 400
 
 // Programs may exit and print, and so may what runs only beside the tests.
-var programs = []string{"./cmd", "./internal/ddbtest", "./internal/bench", "./examples"}
+var programs = []string{"./cmd", "./internal/ddbtest", "./internal/bench", "./internal/torture", "./examples"}
 
 func TestSources(t *testing.T) {
 	for _, p := range goList(t) {
