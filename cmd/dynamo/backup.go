@@ -21,6 +21,8 @@ type backupOptions struct {
 	name    string
 	arn     string
 	yes     bool
+	to      string // where to dump to; "" for an AWS backup
+	dump    table.DumpOptions
 	display display
 }
 
@@ -28,16 +30,27 @@ func backupCommand(s streams) *cli.Command {
 	return &cli.Command{
 		Name: "backup", Usage: "back a table up; list and delete backups",
 		UsageText: `dynamo backup --table orders --env prod
+dynamo backup --table orders --env prod --to dumps # files instead
 dynamo backup list --env prod                      # of all tables; --table for one
 dynamo backup delete --env prod --backup ARN`,
 		Description: `Makes an AWS on-demand backup, waits until it is available, and prints its ARN. AWS guarantees its content to
 a minute: what is written within a minute of the request may or may not be in it.
+
+With --to it dumps the items to files instead, in the layout of AWS's export to S3: a directory
+AWSDynamoDB/ID with manifests, data and the table's description in table.json. The dump is there whole or
+not at all, a second one has a second ID, and the path of its manifest is printed.
 
 Exit codes: 0 done, 1 failed, 2 usage or configuration, 5 refused or not confirmed, 6 credentials or
 permission, 7 no such table or backup, 130 interrupted, 143 terminated.`,
 		Flags: slices.Concat([]cli.Flag{
 			&cli.StringFlag{Name: "table", Aliases: []string{"t"}, Usage: "back up `NAME`"},
 			&cli.StringFlag{Name: "name", Usage: "`NAME` of the backup", DefaultText: "TABLE-YYYYMMDDTHHMMSSZ"},
+			&cli.StringFlag{Name: "to", Usage: "dump the items to files below `DIR` instead"},
+			&cli.StringFlag{Name: "compress", Usage: "pack the dump's files with `KIND`: gzip or zstd", DefaultText: "gzip"},
+			&cli.IntFlag{Name: "segments", Usage: "`N` segments to scan the table in, for a dump", DefaultText: "from its size"},
+			&cli.StringFlag{Name: "read-units", Usage: "most read capacity units per second for a dump, `N` or P% of the table's own"},
+			&cli.BoolFlag{Name: "eventual", Usage: "dump by eventually consistent reads: half the read cost", DisableDefaultText: true},
+			&cli.DurationFlag{Name: "max-retry-time", Value: 15 * time.Minute, Usage: "give a dump up after `D` without any progress"},
 		}, envFlags()),
 		HideHelpCommand: true,
 		OnUsageError:    usageError,
@@ -47,8 +60,14 @@ permission, 7 no such table or backup, 130 interrupted, 143 terminated.`,
 			if err == nil && o.table == "" {
 				err = badUsage("see: dynamo backup --help", "--table NAME is missing")
 			}
+			if err == nil {
+				err = o.dumpFlags(c)
+			}
 			if err != nil {
 				return err
+			}
+			if o.to != "" {
+				return runDump(c.Context, o, s)
 			}
 			return runBackup(c.Context, o, s)
 		},
@@ -106,6 +125,63 @@ func backupFlags(c *cli.Context) (backupOptions, error) {
 	return backupOptions{
 		env: endFlags(c, "env"), table: c.String("table"), name: c.String("name"), arn: c.String("backup"), yes: c.Bool("yes"), display: displayFlags(c),
 	}, nil
+}
+
+// dumpFlags reads what says how to dump.
+func (o *backupOptions) dumpFlags(c *cli.Context) (err error) {
+	o.to = c.String("to")
+	if o.to == "" {
+		for _, name := range []string{"compress", "segments", "read-units", "eventual", "max-retry-time"} {
+			if c.IsSet(name) {
+				return badUsage("AWS makes its backups by itself; for a dump: --to DIR", "--%s means nothing without --to", name)
+			}
+		}
+		return nil
+	}
+	switch {
+	case c.IsSet("name"):
+		return badUsage("a dump's name is its ID", "--name does not go with --to")
+	case c.IsSet("segments") && c.Int("segments") < 1:
+		return badUsage("", "--segments %d: want 1 or more", c.Int("segments"))
+	case c.Duration("max-retry-time") <= 0:
+		return badUsage("", "--max-retry-time %s: want more than nothing", c.Duration("max-retry-time"))
+	case strings.Contains(o.to, "://"):
+		return badUsage("dump to a directory, then copy it there", "--to %s: want a directory", o.to)
+	}
+	o.dump = table.DumpOptions{
+		Compress: c.String("compress"), Segments: c.Int("segments"), Eventual: c.Bool("eventual"), Stall: c.Duration("max-retry-time"),
+	}
+	o.dump.ReadUnits, err = budgetFlag(c, "read-units")
+	return err
+}
+
+func runDump(ctx context.Context, o backupOptions, s streams) error {
+	log := o.display.logger(s)
+	o.env.attach(ctx, log, s)
+	t, err := o.env.open(ctx, o.table)
+	if err != nil {
+		return err
+	}
+	show := newProgress(s, o.display, log)
+	defer show.stop()
+	o.dump.Watch = show.phase
+	made, err := t.Dump(ctx, o.to, o.dump)
+	show.stop()
+	err = interrupted(ctx, err)
+	if o.display.json && made.Source.Account != "" {
+		return shownJSON(s, struct {
+			table.DumpSummary
+			Error *failure `json:"error,omitempty"`
+		}{made, failureOf(err)}, err)
+	}
+	if err != nil {
+		return err
+	}
+	if !o.display.quiet {
+		say(s.err, "dumped %s: %s items, %s, %s read units, %.1f s\n", visible(made.Source.String()), count(made.Written), size(made.Bytes), count(int64(made.ReadUnits)), made.Seconds)
+	}
+	_, err = fmt.Fprintln(s.out, made.Manifest)
+	return err
 }
 
 // madeBackup is a backup as the commands' JSON has it.
