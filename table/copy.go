@@ -1,6 +1,7 @@
 package table
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -127,12 +128,12 @@ func (o CopyOptions) check() error {
 // in either version. The errors are an [*Error], what Confirm or the Shape returned,
 // or the context's cause; then no new write was started.
 func (t *Table) Copy(ctx context.Context, target *Table, o CopyOptions) (Summary, error) {
-	return t.copy(ctx, target, o, "")
+	return copyFrom(ctx, t, target, o, "")
 }
 
-// copy goes on with the run of that name; with "" it begins one, unless Resume finds one.
-func (t *Table) copy(ctx context.Context, target *Table, o CopyOptions, run string) (Summary, error) {
-	c := &copying{CopyOptions: o.defaults(), source: t, target: target, began: time.Now()}
+// copyFrom goes on with the run of that name; with "" it begins one, unless Resume finds one.
+func copyFrom(ctx context.Context, source origin, target *Table, o CopyOptions, run string) (Summary, error) {
+	c := &copying{CopyOptions: o.defaults(), source: source, target: target, began: time.Now()}
 	err := c.prepare(ctx, run)
 	if err == nil {
 		err = c.run(ctx)
@@ -152,15 +153,16 @@ func (t *Table) copy(ctx context.Context, target *Table, o CopyOptions, run stri
 // copying is one Copy under way.
 type copying struct {
 	CopyOptions
-	source, target *Table
-	plan           Plan
-	began          time.Time
-	removed        copier.Stats // the truncate's counters
-	passed         int64        // what the truncate's passes before this one have deleted
-	moved          copier.Stats // the copy's
-	syncing        *syncing     // nil for another mode
-	shape          copier.Shape // CopyOptions.Shape, and what SkipExpired asks for
-	verified       *bool
+	source   origin
+	target   *Table
+	plan     Plan
+	began    time.Time
+	removed  copier.Stats // the truncate's counters
+	passed   int64        // what the truncate's passes before this one have deleted
+	moved    copier.Stats // the copy's
+	syncing  *syncing     // nil for another mode
+	shape    copier.Shape // CopyOptions.Shape, and what SkipExpired asks for
+	verified *bool
 
 	kept
 }
@@ -197,7 +199,7 @@ func (c *copying) run(ctx context.Context) error {
 
 // verify compares the tables. After a merge the target may have more.
 func (c *copying) verify(ctx context.Context) error {
-	comparison := c.source.Compare(c.target, CompareOptions{
+	comparison := c.source.table().Compare(c.target, CompareOptions{
 		Segments: c.plan.Segments, ReadUnits: c.ReadUnits, Eventual: c.Eventual, SkipExpired: c.SkipExpired,
 		Memory: c.Memory, Stall: c.Stall, Shape: c.Shape, Watch: c.Watch, Slice: c.Slice,
 	})
@@ -317,8 +319,8 @@ func (c *copying) still(ctx context.Context) error {
 
 // changed explains an error after which the target may not be what it was.
 func (c *copying) changed(err error) error {
-	err = runError(err, c.source, c.target)
-	e, ok := err.(*Error) //nolint:errorlint // only what has just been made
+	err = runError(err, cmp.Or(c.source.table(), c.target), c.target) // what a dump meets is no fault of a table's
+	e, ok := err.(*Error)                                             //nolint:errorlint // only what has just been made
 	if !ok || e.Hint != "" {
 		return err
 	}

@@ -145,9 +145,9 @@ func archiveError(err error) error {
 // What the profile may not ask, or the endpoint does not know, is left out and named.
 func (t *Table) about(ctx context.Context, s *DumpSummary) ([]byte, error) {
 	name := aws.String(t.name)
-	out, err := t.client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: name})
+	d, err := t.ask(ctx)
 	if err != nil {
-		return nil, t.controlError("describe", err)
+		return nil, err
 	}
 	about := struct {
 		Table             *types.TableDescription
@@ -155,7 +155,7 @@ func (t *Table) about(ctx context.Context, s *DumpSummary) ([]byte, error) {
 		ContinuousBackups *types.ContinuousBackupsDescription
 		Tags              []types.Tag
 		Unknown           []string
-	}{Table: out.Table}
+	}{Table: d}
 	ask := func(what string, err error) {
 		if err != nil {
 			t.log.WarnContext(ctx, "the dump goes without: "+what, "error", brief(err))
@@ -170,7 +170,7 @@ func (t *Table) about(ctx context.Context, s *DumpSummary) ([]byte, error) {
 	if ask("point-in-time recovery", err); err == nil {
 		about.ContinuousBackups = pitr.ContinuousBackupsDescription
 	}
-	tags, err := t.tags(ctx, aws.ToString(out.Table.TableArn))
+	tags, err := t.tags(ctx, aws.ToString(d.TableArn))
 	if ask("tags", err); err == nil {
 		about.Tags = tags
 	}

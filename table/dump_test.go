@@ -21,6 +21,7 @@ func TestDumpBrokenOff(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "dumps")
 		ctx, cancel := context.WithCancelCause(t.Context())
 		o := DumpOptions{Segments: 1}
+		defer cancel(nil)
 		var id int
 		if name == "cancelled" {
 			o.Watch = func(Phase) { cancel(why) }

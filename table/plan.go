@@ -107,13 +107,20 @@ func words(name string) []string {
 // nothing. The errors are those by which Copy would refuse: an [*Error] of kind [Usage],
 // [Refused], [Denied] or [Mismatch].
 func (t *Table) PlanCopy(ctx context.Context, target *Table, o CopyOptions) (Plan, error) {
+	return planCopy(ctx, t, target, o)
+}
+
+func planCopy(ctx context.Context, source origin, target *Table, o CopyOptions) (Plan, error) {
 	o = o.defaults()
 	p := Plan{Command: "copy", Mode: o.Mode, Unattended: o.Unattended}
+	if source.table() == nil {
+		p.Command = "restore"
+	}
 	if err := o.check(); err != nil {
 		return p, err
 	}
 	var err error
-	if p.Source, err = t.ready(ctx); err != nil {
+	if p.Source, err = source.ready(ctx); err != nil {
 		return p, err
 	}
 	if p.Target, err = target.ready(ctx); err != nil {
@@ -150,8 +157,8 @@ func (t *Table) PlanCopy(ctx context.Context, target *Table, o CopyOptions) (Pla
 	if err := p.budgets(o); err != nil {
 		return p, err
 	}
-	p.Warnings = warnings(t, target, p)
-	if err := t.preflight(ctx, p.Source, o); err != nil {
+	p.Warnings = warnings(source.table(), target, p)
+	if err := source.preflight(ctx, p.Source, o); err != nil {
 		return p, err
 	}
 	return p, nil
@@ -162,7 +169,7 @@ func (p Plan) guard(o CopyOptions) error {
 	if p.Source.ID == "" || p.Target.ID == "" {
 		return mismatch("", "cannot tell the two tables apart: %w", errUnidentified)
 	}
-	same := p.Source.Account == p.Target.Account && p.Source.Region == p.Target.Region && p.Source.Table == p.Target.Table && p.Source.Endpoint == p.Target.Endpoint
+	same := p.Source.Path == "" && p.Source.Account == p.Target.Account && p.Source.Region == p.Target.Region && p.Source.Table == p.Target.Table && p.Source.Endpoint == p.Target.Endpoint
 	if p.Source.ID == p.Target.ID || same {
 		return refused("check the profiles, their endpoints, and the AWS_ variables in the environment",
 			"source and target are the same table: %s", p.Source)
@@ -170,6 +177,11 @@ func (p Plan) guard(o CopyOptions) error {
 	if p.Source.Schema != p.Target.Schema {
 		return mismatch("", "the keys do not fit: source has %s, target has %s", p.Source.Schema, p.Target.Schema)
 	}
+	return p.protected(o)
+}
+
+// protected refuses a target that must be named to be written to.
+func (p Plan) protected(o CopyOptions) error {
 	name := p.Target.Profile + "/" + p.Target.Table
 	if why := o.Protected.Protects(p.Target); why != "" && o.AllowProtected != name {
 		return refused("if you mean it: --allow-protected "+name, "%s is protected: %s", p.Target, why)
@@ -179,13 +191,16 @@ func (p Plan) guard(o CopyOptions) error {
 
 func warnings(source, target *Table, p Plan) []string {
 	var list []string
+	if source == nil { // a dump
+		source = target
+	}
 	for _, notice := range []string{source.notice, target.notice} {
 		if notice != "" && !slices.Contains(list, notice) {
 			list = append(list, notice)
 		}
 	}
 	add := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }
-	if p.Source.Account == p.Target.Account {
+	if p.Source.Path == "" && p.Source.Account == p.Target.Account {
 		add("source and target are in the same account, %s", p.Target.Account)
 	}
 	events := p.SourceItems
@@ -201,7 +216,7 @@ func warnings(source, target *Table, p Plan) []string {
 		add("the target is a global table: each write goes to its %d replicas too, and is billed there", p.Target.Replicas)
 	}
 	for _, i := range p.Target.Indexes {
-		if !slices.ContainsFunc(p.Source.Indexes, func(j Index) bool { return i.Schema == j.Schema }) {
+		if p.Source.Path == "" && !slices.ContainsFunc(p.Source.Indexes, func(j Index) bool { return i.Schema == j.Schema }) {
 			add("the target's index %s (%s) has no equal in the source: an item whose attribute has another type will be refused", i.Name, i.Schema)
 		}
 	}

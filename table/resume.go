@@ -54,15 +54,18 @@ func Resume(ctx context.Context, name string, o ResumeOptions) (Summary, error) 
 	if o.Stall != 0 {
 		options.Stall = o.Stall
 	}
-	source, err := reopen(ctx, state.Source, o)
-	if err != nil {
-		return Summary{}, err
-	}
 	target, err := reopen(ctx, state.Target, o)
 	if err != nil {
 		return Summary{}, err
 	}
-	return source.copy(ctx, target, options, name)
+	if state.Source.Path != "" {
+		return target.restore(ctx, state.Source.Path, options, name)
+	}
+	source, err := reopen(ctx, state.Source, o)
+	if err != nil {
+		return Summary{}, err
+	}
+	return copyFrom(ctx, source, target, options, name)
 }
 
 // latest is the name of the latest run that can be gone on with.
@@ -162,7 +165,7 @@ func (r Run) with(s *runs.State, store *runs.Store, busy map[runs.Place]string) 
 		}
 	}
 	side := func(p runs.Place) Description {
-		return Description{Profile: p.Profile, Account: p.Account, Region: p.Region, Table: p.Table}
+		return Description{Profile: p.Profile, Account: p.Account, Region: p.Region, Table: p.Table, Path: p.Path}
 	}
 	r.Command, r.Mode, r.Source, r.Target = s.Command, Mode(s.Mode), side(s.Source), side(s.Target)
 	r.Began, r.Saved, r.Phase, r.Seconds, r.Backup = s.Began, s.Saved, s.Phase, s.Spent, s.Backup

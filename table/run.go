@@ -69,7 +69,7 @@ func (c *copying) prepare(ctx context.Context, name string) (err error) {
 	if c.store, err = openRuns(c.RunDir); err != nil {
 		return err
 	}
-	if c.plan, err = c.source.PlanCopy(ctx, c.target, c.CopyOptions); err != nil {
+	if c.plan, err = planCopy(ctx, c.source, c.target, c.CopyOptions); err != nil {
 		return err
 	}
 	if c.shape, err = c.source.shape(ctx, c.Shape, c.SkipExpired); err != nil {
@@ -123,7 +123,7 @@ func (c *copying) begin() error {
 		return fmt.Errorf("keep the options: %w", err)
 	}
 	c.state = &runs.State{
-		Program: c.source.agent, Command: "copy", Mode: string(c.Mode),
+		Program: c.target.agent, Command: c.plan.Command, Mode: string(c.Mode),
 		Source: c.source.place(c.plan.Source), Target: c.target.place(c.plan.Target),
 		Options: options, Began: c.began.UTC(), Phase: c.afterBackup(), Segments: c.plan.Segments,
 	}
@@ -153,6 +153,7 @@ func (c *copying) find() error {
 	if err != nil {
 		return err
 	}
+	source := c.source.place(c.plan.Source)
 	for _, info := range list {
 		if info.State == nil {
 			if strings.HasSuffix(info.Name, "-"+c.plan.Target.Table) {
@@ -164,8 +165,8 @@ func (c *copying) find() error {
 			continue
 		}
 		s := info.State
-		if s.Done() || s.Command != "copy" || s.Mode != string(c.Mode) ||
-			s.Source.Profile != c.source.profile || s.Source.Name != c.source.name ||
+		if s.Done() || s.Command != c.plan.Command || s.Mode != string(c.Mode) ||
+			s.Source.Profile != source.Profile || s.Source.Name != source.Name || s.Source.Path != source.Path ||
 			s.Target.Profile != c.target.profile || s.Target.Name != c.target.name || !sameSlice(sliceOf(s), c.Slice) {
 			break
 		}
@@ -257,7 +258,7 @@ func (c *copying) fits(dir *runs.Run, s *runs.State) error {
 	switch {
 	case !sameSlice(sliceOf(s), c.Slice):
 		return errors.New("it is about another part of the table")
-	case s.Command != "copy" || s.Mode != string(c.Mode):
+	case s.Command != c.plan.Command || s.Mode != string(c.Mode):
 		return fmt.Errorf("it is a %s of mode %q", s.Command, s.Mode)
 	case s.Done():
 		return errors.New("it is finished")

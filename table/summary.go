@@ -98,7 +98,7 @@ func (c *copying) tally() tally {
 func (c *copying) summary() Summary {
 	t := c.tally()
 	s := Summary{
-		Command: "copy", Mode: c.Mode, Slice: c.plan.Slice, Source: c.plan.Source, Target: c.plan.Target,
+		Command: or(c.plan.Command, "copy"), Mode: c.Mode, Slice: c.plan.Slice, Source: c.plan.Source, Target: c.plan.Target,
 		Read: t.Read, Written: t.Written, Unchanged: t.Unchanged, Deleted: t.Deleted, Skipped: t.Skipped, Rejected: t.Rejected,
 		Throttled: t.Throttled, Retried: t.Retried, Reasons: t.Reasons,
 		ReadUnits: t.ReadUnits, WriteUnits: t.WriteUnits, Bytes: t.Bytes,

@@ -39,7 +39,7 @@ func newApp(s streams) *cli.App {
 		HideHelpCommand: true,
 		Reader:          s.in, Writer: s.out, ErrWriter: s.err,
 		Commands: []*cli.Command{
-			copyCommand(s), compareCommand(s), resumeCommand(s), runsCommand(s), backupCommand(s),
+			copyCommand(s), compareCommand(s), resumeCommand(s), runsCommand(s), backupCommand(s), restoreCommand(s),
 			queryCommand(s), tablesCommand(s), describeCommand(s), scaleCommand(s), completionCommand(s),
 		},
 		OnUsageError:              usageError,
@@ -62,6 +62,7 @@ dynamo copy --source prod --target dev             # the tables of dynamo.yaml
 dynamo compare --table orders --source prod --target dev
 dynamo resume                                      # goes on with the latest unfinished run
 dynamo backup --table orders --env prod
+dynamo restore --table orders --env dev --from dumps
 dynamo query --table orders customer#42 --env prod
 dynamo describe --table orders --env prod
 dynamo scale --table orders --env prod --read-mode ondemand`

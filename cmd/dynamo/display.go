@@ -72,7 +72,7 @@ func (r result) object(command string) any {
 			*table.Plan
 			DryRun bool `json:"dry_run"`
 		}{r.plan, true}
-	case r.summary != nil && r.summary.Source.Account != "" && r.summary.Target.Account != "":
+	case r.summary != nil && (r.summary.Source.Account != "" || r.summary.Source.Path != "") && r.summary.Target.Account != "":
 		return struct {
 			*table.Summary
 			Error *failure `json:"error,omitempty"`
@@ -195,6 +195,9 @@ func (r result) print(w io.Writer) error {
 	}
 	tab := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	title := "copied"
+	if r.summary.Command == "restore" {
+		title = "restored"
+	}
 	if r.err != nil {
 		title = "not finished"
 	}
