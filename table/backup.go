@@ -19,7 +19,7 @@ const backupLimit = time.Hour
 func (c *copying) backup(ctx context.Context) error {
 	if c.state.Backup == "" {
 		asked := time.Now()
-		arn, err := c.target.createBackup(ctx, c.plan.Target, asked)
+		arn, err := c.target.createBackup(ctx, c.plan.Target, "", asked)
 		if err != nil {
 			return err
 		}
@@ -31,11 +31,14 @@ func (c *copying) backup(ctx context.Context) error {
 	return c.target.waitForBackup(ctx, c.state.Backup, c.state.BackupAt, c.BackupSettle)
 }
 
-// createBackup asks for an on-demand backup and returns its ARN.
-func (t *Table) createBackup(ctx context.Context, d Description, asked time.Time) (string, error) {
-	name := d.Table
-	if stamp := asked.UTC().Format("-20060102T150405Z"); len(name)+len(stamp) <= 255 {
-		name += stamp
+// createBackup asks for an on-demand backup and returns its ARN. An empty name
+// is the table's and the time.
+func (t *Table) createBackup(ctx context.Context, d Description, name string, asked time.Time) (string, error) {
+	if name == "" {
+		name = d.Table
+		if stamp := asked.UTC().Format("-20060102T150405Z"); len(name)+len(stamp) <= 255 {
+			name += stamp
+		}
 	}
 	out, err := t.client.CreateBackup(ctx, &dynamodb.CreateBackupInput{TableName: aws.String(t.name), BackupName: aws.String(name)})
 	if err != nil {

@@ -50,8 +50,10 @@ func (b Budget) of(d Description, capacity float64, kind string) (float64, error
 
 // budgets resolves what was asked for against the tables' own capacity.
 func (p *Plan) budgets(o CopyOptions) (err error) {
-	if p.ReadUnits, err = o.ReadUnits.of(p.Source, p.Source.ReadCapacity, "read"); err != nil {
-		return err
+	if p.Source.Path == "" { // files are read as fast as it goes
+		if p.ReadUnits, err = o.ReadUnits.of(p.Source, p.Source.ReadCapacity, "read"); err != nil {
+			return err
+		}
 	}
 	if p.Deletes || o.joined() {
 		if p.TargetReadUnits, err = o.ReadUnits.of(p.Target, p.Target.ReadCapacity, "read"); err != nil {

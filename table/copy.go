@@ -1,6 +1,7 @@
 package table
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -127,12 +128,21 @@ func (o CopyOptions) check() error {
 // in either version. The errors are an [*Error], what Confirm or the Shape returned,
 // or the context's cause; then no new write was started.
 func (t *Table) Copy(ctx context.Context, target *Table, o CopyOptions) (Summary, error) {
-	return t.copy(ctx, target, o, "")
+	return copyFrom(ctx, t, target, o, "")
 }
 
-func (t *Table) copy(ctx context.Context, target *Table, o CopyOptions, run string) (Summary, error) {
-	c := &copying{command: commandCopy, CopyOptions: o.defaults(), source: t, target: target, began: time.Now()}
+// copyFrom goes on with the run of that name; with "" it begins one, unless Resume finds one.
+func copyFrom(ctx context.Context, source origin, target *Table, o CopyOptions, run string) (Summary, error) {
+	c := &copying{command: copyCommand(source), CopyOptions: o.defaults(), source: source, target: target, began: time.Now()}
 	return c.attempt(ctx, run)
+}
+
+// copyCommand is what a copy from there is called.
+func copyCommand(source origin) string {
+	if source.table() == nil {
+		return commandRestore
+	}
+	return commandCopy
 }
 
 // attempt goes on with the run of that name; with "" it begins one, unless Resume finds one.
@@ -156,17 +166,18 @@ func (c *copying) attempt(ctx context.Context, run string) (Summary, error) {
 // copying is one Copy under way, or one of the commands that only change a target.
 type copying struct {
 	CopyOptions
-	command        string
-	source, target *Table // source is nil for a command that has none
-	plan           Plan
-	began          time.Time
-	removed        copier.Stats // the truncate's counters
-	passed         int64        // what the truncate's passes before this one have deleted
-	moved          copier.Stats // the copy's
-	syncing        *syncing     // nil for another mode
-	undone         *undone      // nil for what is no undo
-	shape          copier.Shape // CopyOptions.Shape, and what SkipExpired asks for
-	verified       *bool
+	command  string
+	source   origin // nil for a command that has none
+	target   *Table
+	plan     Plan
+	began    time.Time
+	removed  copier.Stats // the truncate's counters
+	passed   int64        // what the truncate's passes before this one have deleted
+	moved    copier.Stats // the copy's
+	syncing  *syncing     // nil for another mode
+	undone   *undone      // nil for what is no undo
+	shape    copier.Shape // CopyOptions.Shape, and what SkipExpired asks for
+	verified *bool
 
 	kept
 }
@@ -209,7 +220,7 @@ func (c *copying) run(ctx context.Context) error {
 
 // verify compares the tables. After a merge the target may have more.
 func (c *copying) verify(ctx context.Context) error {
-	comparison := c.source.Compare(c.target, CompareOptions{
+	comparison := c.source.table().Compare(c.target, CompareOptions{
 		Segments: c.plan.Segments, ReadUnits: c.ReadUnits, Eventual: c.Eventual, SkipExpired: c.SkipExpired,
 		Memory: c.Memory, Stall: c.Stall, Shape: c.Shape, Watch: c.Watch, Slice: c.Slice,
 	})
@@ -331,9 +342,9 @@ func (c *copying) still(ctx context.Context) error {
 
 // changed explains an error after which the target may not be what it was.
 func (c *copying) changed(err error) error {
-	source := c.source
-	if source == nil {
-		source = c.target
+	source := c.target // what a dump meets is no fault of a table's
+	if c.source != nil {
+		source = cmp.Or(c.source.table(), c.target)
 	}
 	err = runError(err, source, c.target)
 	e, ok := err.(*Error) //nolint:errorlint // only what has just been made

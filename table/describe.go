@@ -21,6 +21,7 @@ type Description struct {
 	Account string `json:"account"` // from the table's ARN
 	Region  string `json:"region"`  // from the table's ARN
 	Table   string `json:"table"`
+	Path    string `json:"path,omitempty"` // of the dump whose table it was; then ID is of the dump's content
 
 	ID       string      `json:"-"` // TableId: the same table has the same one, however it is reached
 	ARN      string      `json:"-"`
@@ -151,7 +152,13 @@ func capacityOf(p *types.ProvisionedThroughputDescription, o *types.OnDemandThro
 
 // String names the table in full, as the question and the plan show it.
 func (d Description) String() string {
+	if d.Path != "" && d.Table == "" {
+		return d.Path
+	}
 	text := fmt.Sprintf("%s in account %s, %s", d.Table, d.Account, d.Region)
+	if d.Path != "" {
+		return "dump " + d.Path + " of " + text
+	}
 	if d.Profile != "" {
 		text += ", profile " + d.Profile
 	}

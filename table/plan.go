@@ -110,13 +110,17 @@ func words(name string) []string {
 // nothing. The errors are those by which Copy would refuse: an [*Error] of kind [Usage],
 // [Refused], [Denied] or [Mismatch].
 func (t *Table) PlanCopy(ctx context.Context, target *Table, o CopyOptions) (Plan, error) {
+	return planCopy(ctx, t, target, o)
+}
+
+func planCopy(ctx context.Context, source origin, target *Table, o CopyOptions) (Plan, error) {
 	o = o.defaults()
-	p := Plan{Command: "copy", Mode: o.Mode, Unattended: o.Unattended}
+	p := Plan{Command: copyCommand(source), Mode: o.Mode, Unattended: o.Unattended}
 	if err := o.check(); err != nil {
 		return p, err
 	}
 	var err error
-	if p.Source, err = t.ready(ctx); err != nil {
+	if p.Source, err = source.ready(ctx); err != nil {
 		return p, err
 	}
 	if p.Target, err = target.ready(ctx); err != nil {
@@ -145,8 +149,8 @@ func (t *Table) PlanCopy(ctx context.Context, target *Table, o CopyOptions) (Pla
 	if err := p.budgets(o); err != nil {
 		return p, err
 	}
-	p.Warnings = warnings(t, target, p)
-	if err := t.preflight(ctx, p.Source, o); err != nil {
+	p.Warnings = warnings(source.table(), target, p)
+	if err := source.preflight(ctx, p.Source, o); err != nil {
 		return p, err
 	}
 	return p, nil
@@ -170,7 +174,7 @@ func (p Plan) guard(o CopyOptions) error {
 	if p.Source.ID == "" || p.Target.ID == "" {
 		return mismatch("", "cannot tell the two tables apart: %w", errUnidentified)
 	}
-	same := p.Source.Account == p.Target.Account && p.Source.Region == p.Target.Region && p.Source.Table == p.Target.Table && p.Source.Endpoint == p.Target.Endpoint
+	same := p.Source.Path == "" && p.Source.Account == p.Target.Account && p.Source.Region == p.Target.Region && p.Source.Table == p.Target.Table && p.Source.Endpoint == p.Target.Endpoint
 	if p.Source.ID == p.Target.ID || same {
 		return refused("check the profiles, their endpoints, and the AWS_ variables in the environment",
 			"source and target are the same table: %s", p.Source)
@@ -199,7 +203,7 @@ func warnings(source, target *Table, p Plan) []string {
 		}
 	}
 	add := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }
-	if p.Source.Account == p.Target.Account {
+	if p.Source.Path == "" && p.Source.Account == p.Target.Account {
 		add("source and target are in the same account, %s", p.Target.Account)
 	}
 	events := p.SourceItems

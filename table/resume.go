@@ -56,10 +56,18 @@ func Resume(ctx context.Context, name string, o ResumeOptions) (Summary, error) 
 	}
 	c := &copying{command: state.Command, CopyOptions: options.defaults(), began: time.Now()}
 	switch state.Command {
-	case commandCopy:
-		if c.source, err = reopen(ctx, state.Source, o); err != nil {
+	case commandRestore:
+		target, err := reopen(ctx, state.Target, o)
+		if err != nil {
 			return Summary{}, err
 		}
+		return target.restore(ctx, state.Source.Path, options, name)
+	case commandCopy:
+		source, err := reopen(ctx, state.Source, o)
+		if err != nil {
+			return Summary{}, err
+		}
+		c.source = source
 	case commandTruncate:
 	case commandUndo:
 		if c.undone, _, err = findUndone(store, saved.Undoes); err != nil {
@@ -172,7 +180,7 @@ func (r Run) with(s *runs.State, store *runs.Store, busy map[runs.Place]string) 
 		}
 	}
 	side := func(p runs.Place) Description {
-		return Description{Profile: p.Profile, Account: p.Account, Region: p.Region, Table: p.Table}
+		return Description{Profile: p.Profile, Account: p.Account, Region: p.Region, Table: p.Table, Path: p.Path}
 	}
 	r.Command, r.Mode, r.Source, r.Target = s.Command, Mode(s.Mode), side(s.Source), side(s.Target)
 	r.Began, r.Saved, r.Phase, r.Seconds, r.Backup = s.Began, s.Saved, s.Phase, s.Spent, s.Backup

@@ -175,7 +175,7 @@ func (c *copying) find() error {
 		}
 		s := info.State
 		if source := c.from(); s.Done() || s.Command != c.command || s.Mode != string(c.mode()) ||
-			s.Source.Profile != source.Profile || s.Source.Name != source.Name ||
+			s.Source.Profile != source.Profile || s.Source.Name != source.Name || s.Source.Path != source.Path ||
 			s.Target.Profile != c.target.profile || s.Target.Name != c.target.name || !sameSlice(sliceOf(s), c.Slice) {
 			break
 		}

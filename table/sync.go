@@ -112,9 +112,9 @@ func (s *syncing) run(ctx context.Context) error {
 	return g.Wait()
 }
 
-func (s *syncing) half(t *Table, d Description, side string) (copier.Half, error) {
-	src, err := t.part(d, s.Slice, scanOptions{segments: s.plan.Segments, eventual: s.Eventual, side: side})
-	h := copier.Half{Source: src, Getter: getter{t.plane(d), side}, Stats: &s.scanned, ReadUnits: s.plan.ReadUnits}
+func (s *syncing) half(from origin, d Description, side string) (copier.Half, error) {
+	src, err := from.part(d, s.Slice, scanOptions{segments: s.plan.Segments, eventual: s.Eventual, side: side})
+	h := copier.Half{Source: src, Getter: from.getter(d, side), Stats: &s.scanned, ReadUnits: s.plan.ReadUnits}
 	if side == targetSide {
 		h.Stats, h.ReadUnits = &s.held, s.plan.TargetReadUnits
 	}

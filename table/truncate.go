@@ -15,6 +15,7 @@ import (
 // What a run can be, as its directory names it.
 const (
 	commandCopy     = "copy"
+	commandRestore  = "restore"
 	commandTruncate = "truncate"
 	commandUndo     = "undo"
 )
@@ -188,7 +189,7 @@ func (c *copying) planned(ctx context.Context) (p Plan, err error) {
 	case commandUndo:
 		return c.planUndo(ctx)
 	}
-	if p, err = c.source.PlanCopy(ctx, c.target, c.CopyOptions); err == nil {
+	if p, err = planCopy(ctx, c.source, c.target, c.CopyOptions); err == nil {
 		c.shape, err = c.source.shape(ctx, c.Shape, c.SkipExpired)
 	}
 	return p, err
@@ -204,7 +205,7 @@ func (c *copying) from() runs.Place {
 
 // mode is a copy's mode; nothing else has one.
 func (c *copying) mode() Mode {
-	if c.command != commandCopy {
+	if c.command != commandCopy && c.command != commandRestore {
 		return ""
 	}
 	return c.Mode

@@ -40,6 +40,7 @@ func newApp(s streams) *cli.App {
 		Reader:          s.in, Writer: s.out, ErrWriter: s.err,
 		Commands: []*cli.Command{
 			copyCommand(s), compareCommand(s), truncateCommand(s), undoCommand(s), resumeCommand(s), runsCommand(s),
+			backupCommand(s), restoreCommand(s),
 			queryCommand(s), tablesCommand(s), describeCommand(s), scaleCommand(s), completionCommand(s),
 		},
 		OnUsageError:              usageError,
@@ -63,6 +64,8 @@ dynamo compare --table orders --source prod --target dev
 dynamo truncate --table orders --env dev           # deletes every item, after a backup
 dynamo undo                                        # puts back what the latest run has changed
 dynamo resume                                      # goes on with the latest unfinished run
+dynamo backup --table orders --env prod
+dynamo restore --table orders --env dev --from dumps
 dynamo query --table orders customer#42 --env prod
 dynamo describe --table orders --env prod
 dynamo scale --table orders --env prod --read-mode ondemand`

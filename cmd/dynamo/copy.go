@@ -129,9 +129,24 @@ func copyFlags(c *cli.Context) (copyOptions, error) {
 			return o, err
 		}
 	}
-	o.display = displayFlags(c)
 	o.source, o.target = endFlags(c, "source"), endFlags(c, "target")
-	o.tables, o.targetTable, o.config = c.StringSlice("table"), c.String("target-table"), c.String("config")
+	o.tables, o.targetTable = c.StringSlice("table"), c.String("target-table")
+	if err := o.runFlags(c); err != nil {
+		return o, err
+	}
+	for _, name := range []string{"source", "target"} {
+		if c.String(name) == "" {
+			return o, badUsage("see: dynamo "+c.Command.Name+" --help", "--%s PROFILE is missing", name)
+		}
+	}
+	var err error
+	o.copy.Slice, err = sliceFlags(c)
+	return o, err
+}
+
+// runFlags reads what says how to write to a table.
+func (o *copyOptions) runFlags(c *cli.Context) (err error) {
+	o.display, o.config = displayFlags(c), c.String("config")
 	o.yes, o.dryRun = c.Bool("yes"), c.Bool("dry-run")
 	o.copy = table.CopyOptions{
 		Mode: table.Mode(c.String("mode")), NoBackup: c.Bool("no-backup"),
@@ -143,33 +158,24 @@ func copyFlags(c *cli.Context) (copyOptions, error) {
 	if c.IsSet("max-delete") {
 		share, err := table.ParseShare(c.String("max-delete"))
 		if err != nil {
-			return o, badUsage(hintOf(err), "--max-delete: %w", err)
+			return badUsage(hintOf(err), "--max-delete: %w", err)
 		}
 		o.copy.MaxDelete = &share
 	}
-	var err error
-	if o.copy.Slice, err = sliceFlags(c); err != nil {
-		return o, err
-	}
 	if o.copy.Memory, err = memoryFlag(c); err != nil {
-		return o, err
+		return err
 	}
 	if o.copy.ReadUnits, err = budgetFlag(c, "read-units"); err != nil {
-		return o, err
+		return err
 	}
 	if o.copy.WriteUnits, err = budgetFlag(c, "write-units"); err != nil {
-		return o, err
-	}
-	for _, name := range []string{"source", "target"} {
-		if c.String(name) == "" {
-			return o, badUsage("see: dynamo "+c.Command.Name+" --help", "--%s PROFILE is missing", name)
-		}
+		return err
 	}
 	if err := checkAmounts(c); err != nil {
-		return o, err
+		return err
 	}
 	o.copy.BackupSettle = settleFlag(c)
-	return o, nil
+	return nil
 }
 
 // checkAmounts refuses times and numbers that mean nothing.

@@ -78,7 +78,7 @@ func (r result) object(command string) any {
 		return truncateSummary{Summary: r.summary, Error: failureOf(r.err)}
 	case r.summary != nil && r.summary.Command == "undo" && r.summary.Target.Account != "":
 		return undoSummary{Summary: r.summary, Error: failureOf(r.err)}
-	case r.summary != nil && r.summary.Source.Account != "" && r.summary.Target.Account != "":
+	case r.summary != nil && (r.summary.Source.Account != "" || r.summary.Source.Path != "") && r.summary.Target.Account != "":
 		return struct {
 			*table.Summary
 			Error *failure `json:"error,omitempty"`
@@ -211,7 +211,7 @@ func (r result) print(w io.Writer) error {
 		return nil
 	}
 	tab := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	title := map[string]string{"truncate": "truncated", "undo": "undone"}[r.summary.Command]
+	title := map[string]string{"truncate": "truncated", "undo": "undone", "restore": "restored"}[r.summary.Command]
 	if title == "" {
 		title = "copied"
 	}

@@ -2,6 +2,7 @@
 //
 // [Letters] is the dead-letter file of a run: the items that the target refused, each with the
 // reason. [Journal] is the old images of what a run changed, for undo.
+// [Dump] is all items of a table, in the layout of AWS's export to S3; [OpenDump] reads one, and [Checked] is what it held.
 package archive
 
 import (

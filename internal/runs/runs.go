@@ -37,6 +37,7 @@ type Place struct {
 	Name     string `json:"name"`               // as it was opened: the table's name or ARN
 	Asked    string `json:"asked,omitempty"`    // the region that was asked for, over the profile's own
 	Endpoint string `json:"endpoint,omitempty"` // the endpoint that was asked for, likewise
+	Path     string `json:"path,omitempty"`     // of a dump, which then is what all else says of where it is from
 }
 
 // A Position is how far a segment has come. It has the form of the engine's own.

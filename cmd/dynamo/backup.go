@@ -1,0 +1,307 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/dynamo-cmdline/dynamo/table"
+)
+
+// backupOptions are the flags of backup and of its verbs.
+type backupOptions struct {
+	env     *end
+	table   string
+	name    string
+	arn     string
+	yes     bool
+	to      string // where to dump to; "" for an AWS backup
+	dump    table.DumpOptions
+	display display
+}
+
+func backupCommand(s streams) *cli.Command {
+	return &cli.Command{
+		Name: "backup", Usage: "back a table up; list and delete backups",
+		UsageText: `dynamo backup --table orders --env prod
+dynamo backup --table orders --env prod --to dumps # files instead
+dynamo backup list --env prod                      # of all tables; --table for one
+dynamo backup delete --env prod --backup ARN`,
+		Description: `Makes an AWS on-demand backup, waits until it is available, and prints its ARN. AWS guarantees its content to
+a minute: what is written within a minute of the request may or may not be in it.
+
+With --to it dumps the items to files instead, in the layout of AWS's export to S3: a directory
+AWSDynamoDB/ID with manifests, data and the table's description in table.json. The dump is there whole or
+not at all, a second one has a second ID, and the path of its manifest is printed.
+
+Exit codes: 0 done, 1 failed, 2 usage or configuration, 5 refused or not confirmed, 6 credentials or
+permission, 7 no such table or backup, 130 interrupted, 143 terminated.`,
+		Flags: slices.Concat([]cli.Flag{
+			&cli.StringFlag{Name: "table", Aliases: []string{"t"}, Usage: "back up `NAME`"},
+			&cli.StringFlag{Name: "name", Usage: "`NAME` of the backup", DefaultText: "TABLE-YYYYMMDDTHHMMSSZ"},
+			&cli.StringFlag{Name: "to", Usage: "dump the items to files below `DIR` instead"},
+			&cli.StringFlag{Name: "compress", Usage: "pack the dump's files with `KIND`: gzip or zstd", DefaultText: "gzip"},
+			&cli.IntFlag{Name: "segments", Usage: "`N` segments to scan the table in, for a dump", DefaultText: "from its size"},
+			&cli.StringFlag{Name: "read-units", Usage: "most read capacity units per second for a dump, `N` or P% of the table's own"},
+			&cli.BoolFlag{Name: "eventual", Usage: "dump by eventually consistent reads: half the read cost", DisableDefaultText: true},
+			&cli.DurationFlag{Name: "max-retry-time", Value: 15 * time.Minute, Usage: "give a dump up after `D` without any progress"},
+		}, envFlags()),
+		HideHelpCommand: true,
+		OnUsageError:    usageError,
+		Subcommands:     []*cli.Command{backupListCommand(s), backupDeleteCommand(s)},
+		Action: func(c *cli.Context) error {
+			o, err := backupFlags(c)
+			if err == nil && o.table == "" {
+				err = badUsage("see: dynamo backup --help", "--table NAME is missing")
+			}
+			if err == nil {
+				err = o.dumpFlags(c)
+			}
+			if err != nil {
+				return err
+			}
+			if o.to != "" {
+				return runDump(c.Context, o, s)
+			}
+			return runBackup(c.Context, o, s)
+		},
+	}
+}
+
+func backupListCommand(s streams) *cli.Command {
+	return &cli.Command{
+		Name: "list", Usage: "list AWS's backups, of all types",
+		UsageText: `dynamo backup list --env prod
+dynamo backup list --env prod --table orders --json`,
+		Flags: slices.Concat([]cli.Flag{
+			&cli.StringFlag{Name: "table", Aliases: []string{"t"}, Usage: "only those of `NAME`"},
+		}, envFlags()),
+		OnUsageError: usageError,
+		Action: func(c *cli.Context) error {
+			o, err := backupFlags(c)
+			if err != nil {
+				return err
+			}
+			return runBackupList(c.Context, o, s)
+		},
+	}
+}
+
+func backupDeleteCommand(s streams) *cli.Command {
+	return &cli.Command{
+		Name: "delete", Usage: "delete an AWS backup, for good",
+		UsageText: `dynamo backup delete --env prod --backup ARN
+dynamo backup delete --env prod --backup ARN --yes`,
+		Flags: slices.Concat([]cli.Flag{
+			&cli.StringFlag{Name: "backup", Usage: "`ARN` of the backup, as dynamo backup list prints it"},
+			&cli.BoolFlag{Name: "yes", Usage: "answer yes to the question; required without a terminal", DisableDefaultText: true},
+		}, envFlags()),
+		OnUsageError: usageError,
+		Action: func(c *cli.Context) error {
+			o, err := backupFlags(c)
+			if err == nil && o.arn == "" {
+				err = badUsage("see: dynamo backup list", "--backup ARN is missing")
+			}
+			if err != nil {
+				return err
+			}
+			return runBackupDelete(c.Context, o, s)
+		},
+	}
+}
+
+func backupFlags(c *cli.Context) (backupOptions, error) {
+	for _, check := range []func(*cli.Context) error{noArguments, noEmptyValues} {
+		if err := check(c); err != nil {
+			return backupOptions{}, err
+		}
+	}
+	return backupOptions{
+		env: endFlags(c, "env"), table: c.String("table"), name: c.String("name"), arn: c.String("backup"), yes: c.Bool("yes"), display: displayFlags(c),
+	}, nil
+}
+
+// dumpFlags reads what says how to dump.
+func (o *backupOptions) dumpFlags(c *cli.Context) (err error) {
+	o.to = c.String("to")
+	if o.to == "" {
+		for _, name := range []string{"compress", "segments", "read-units", "eventual", "max-retry-time"} {
+			if c.IsSet(name) {
+				return badUsage("AWS makes its backups by itself; for a dump: --to DIR", "--%s means nothing without --to", name)
+			}
+		}
+		return nil
+	}
+	switch {
+	case c.IsSet("name"):
+		return badUsage("a dump's name is its ID", "--name does not go with --to")
+	case c.IsSet("segments") && c.Int("segments") < 1:
+		return badUsage("", "--segments %d: want 1 or more", c.Int("segments"))
+	case c.Duration("max-retry-time") <= 0:
+		return badUsage("", "--max-retry-time %s: want more than nothing", c.Duration("max-retry-time"))
+	case strings.Contains(o.to, "://"):
+		return badUsage("dump to a directory, then copy it there", "--to %s: want a directory", o.to)
+	}
+	o.dump = table.DumpOptions{
+		Compress: c.String("compress"), Segments: c.Int("segments"), Eventual: c.Bool("eventual"), Stall: c.Duration("max-retry-time"),
+	}
+	o.dump.ReadUnits, err = budgetFlag(c, "read-units")
+	return err
+}
+
+func runDump(ctx context.Context, o backupOptions, s streams) error {
+	log := o.display.logger(s)
+	o.env.attach(ctx, log, s)
+	t, err := o.env.open(ctx, o.table)
+	if err != nil {
+		return err
+	}
+	show := newProgress(s, o.display, log)
+	defer show.stop()
+	o.dump.Watch = show.phase
+	made, err := t.Dump(ctx, o.to, o.dump)
+	show.stop()
+	err = interrupted(ctx, err)
+	if o.display.json && made.Source.Account != "" {
+		return shownJSON(s, struct {
+			table.DumpSummary
+			Error *failure `json:"error,omitempty"`
+		}{made, failureOf(err)}, err)
+	}
+	if err != nil {
+		return err
+	}
+	if !o.display.quiet {
+		say(s.err, "dumped %s: %s items, %s, %s read units, %.1f s\n", visible(made.Source.String()), count(made.Written), size(made.Bytes), count(int64(made.ReadUnits)), made.Seconds)
+	}
+	_, err = fmt.Fprintln(s.out, made.Manifest)
+	return err
+}
+
+// madeBackup is a backup as the commands' JSON has it.
+type madeBackup struct {
+	Command string `json:"command"`
+	table.Backup
+	Error *failure `json:"error,omitempty"`
+}
+
+func runBackup(ctx context.Context, o backupOptions, s streams) error {
+	log := o.display.logger(s)
+	o.env.attach(ctx, log, s)
+	t, err := o.env.open(ctx, o.table)
+	if err != nil {
+		return err
+	}
+	show := newProgress(s, o.display, log)
+	defer show.stop()
+	made, err := t.Backup(ctx, table.BackupOptions{Name: o.name, Watch: show.phase})
+	show.stop()
+	if err = interrupted(ctx, err); err != nil && made.ARN != "" {
+		err = &table.Error{Kind: table.Kind(exitCode(err)), Hint: "the backup was asked for, and may be there: " + made.ARN, Err: err}
+	}
+	if o.display.json && (err == nil || made.ARN != "") {
+		return shownJSON(s, madeBackup{"backup", made, failureOf(err)}, err)
+	}
+	if err != nil {
+		return err
+	}
+	if !o.display.quiet {
+		say(s.err, "backup %s of %s, %s\n", visible(made.Name), visible(made.Table), size(made.Bytes))
+	}
+	_, err = fmt.Fprintln(s.out, made.ARN)
+	return err
+}
+
+// shownJSON prints the result; the error is in it.
+func shownJSON(s streams, result any, err error) error {
+	if e := json.NewEncoder(s.out).Encode(result); e != nil && err == nil {
+		return shown{fmt.Errorf("write the result: %w", e)}
+	}
+	if err != nil {
+		return shown{err}
+	}
+	return nil
+}
+
+func runBackupList(ctx context.Context, o backupOptions, s streams) error {
+	o.env.attach(ctx, o.display.logger(s), s)
+	name := o.table
+	if name == "" {
+		name = "any" // the name is not used
+	}
+	t, err := o.env.open(ctx, name)
+	if err != nil {
+		return err
+	}
+	list, err := t.Backups(ctx, o.table)
+	if err != nil {
+		return interrupted(ctx, err)
+	}
+	if o.display.json {
+		return shownJSON(s, struct {
+			Command string         `json:"command"`
+			Backups []table.Backup `json:"backups"`
+		}{"backup list", list}, nil)
+	}
+	if len(list) == 0 {
+		if !o.display.quiet {
+			say(s.err, "There are no backups.\n")
+		}
+		return nil
+	}
+	tab := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+	say(tab, "TABLE\tMADE\tTYPE\tSTATUS\tSIZE\tNAME\tARN\n")
+	for _, b := range list {
+		say(tab, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", visible(b.Table), b.Made.UTC().Format(time.RFC3339), b.Type, b.Status, size(b.Bytes), visible(b.Name), visible(b.ARN))
+	}
+	return tab.Flush()
+}
+
+func runBackupDelete(ctx context.Context, o backupOptions, s streams) error {
+	o.env.attach(ctx, o.display.logger(s), s)
+	t, err := o.env.open(ctx, "any") // the name is not used
+	if err != nil {
+		return err
+	}
+	gone, err := t.DeleteBackup(ctx, o.arn, func(b table.Backup) error { return confirmDelete(ctx, b, o, s) })
+	if err = interrupted(ctx, err); err != nil {
+		return err
+	}
+	if o.display.json {
+		return shownJSON(s, madeBackup{"backup delete", gone, nil}, nil)
+	}
+	if !o.display.quiet {
+		say(s.err, "deleted\n")
+	}
+	return nil
+}
+
+// confirmDelete shows which backup is to go and asks whether to go on.
+func confirmDelete(ctx context.Context, b table.Backup, o backupOptions, s streams) error {
+	asks := isTerminal(s.in) && isTerminal(s.err)
+	if !o.display.json && !(o.display.quiet && o.yes) || asks && !o.yes {
+		say(s.err, "The backup %s of table %s, made %s, %s, is deleted for good:\n%s\n",
+			visible(b.Name), visible(b.Table), b.Made.UTC().Format(time.RFC3339), size(b.Bytes), visible(b.ARN))
+	}
+	if o.yes {
+		return nil
+	}
+	if !asks {
+		return &table.Error{Kind: table.Refused, Hint: "add --yes", Err: errUnconfirmed}
+	}
+	say(s.err, "Go on? [y/N] ")
+	answer, err := readLine(ctx, s)
+	if err != nil {
+		return err
+	}
+	if a := strings.ToLower(answer); a != "y" && a != "yes" {
+		return &table.Error{Kind: table.Refused, Err: errDeclined}
+	}
+	return nil
+}

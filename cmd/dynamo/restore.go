@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/dynamo-cmdline/dynamo/table"
+)
+
+func restoreCommand(s streams) *cli.Command {
+	return &cli.Command{
+		Name: "restore", Usage: "put the items of a dump back into a table",
+		UsageText: `dynamo restore --table orders --env dev --from dumps/AWSDynamoDB/01795253007897-cad10714
+dynamo restore --table orders --env dev --from dumps --dry-run   # where there is just one in it
+dynamo restore --table orders --env dev --from dumps --mode merge --yes
+dynamo restore --table orders --env dev --from ~/.local/state/dynamo/RUN/rejected.jsonl`,
+		Description: `Puts what dynamo backup --to has dumped, or AWS has exported to S3 as DynamoDB JSON, into an existing table;
+or the items of a run's dead-letter file. All of it is checked first: checksums, counts, and every line against the
+table's key. --mode sync, the default, then reads the table, writes only what differs and deletes what the dump
+lacks, last of all; replace backs the table up, empties it and puts everything; merge, the only one for a dead-letter
+file, puts everything over what is there. Shows what it is about to do, and asks. A restore is a run as
+copy is: it goes on with dynamo resume.
+
+Exit codes: 0 done, 1 failed, 2 usage or configuration, or no dump, or several; 3 done but for rejected items,
+5 refused by a guard and nothing changed (--max-delete: nothing deleted), 6 credentials or permission, 7 table
+missing, a dump that is damaged or does not fit; 8 another run has the table, 130 interrupted, 143 terminated.`,
+		Flags: slices.Concat([]cli.Flag{
+			&cli.StringFlag{Name: "table", Aliases: []string{"t"}, Usage: "restore into `NAME`"},
+			&cli.StringFlag{Name: "from", Usage: "`DIR` of a dump or export, or one that holds just one; or a dead-letter file"},
+			&cli.StringFlag{Name: "mode", Usage: "`MODE`: sync, replace or merge", DefaultText: "sync; merge for a dead-letter file"},
+			&cli.DurationFlag{Name: "backup-settle", Value: time.Minute, Usage: "`AGE` that the backup must have before the first change"},
+			&cli.BoolFlag{Name: "resume", Usage: "go on with the latest unfinished run of this very restore; begin one where there is none", DisableDefaultText: true},
+		}, slices.DeleteFunc(slices.Concat(compareFlags(), repairFlags(), commonFlags()), notForRestore),
+			[]cli.Flag{&cli.StringFlag{Name: "run-dir", Usage: "`DIR` where runs are kept", DefaultText: "$XDG_STATE_HOME/dynamo"}}, envFlags()),
+		OnUsageError: usageError,
+		Action: func(c *cli.Context) error {
+			o, err := restoreFlags(c)
+			if err != nil {
+				return err
+			}
+			return runRestore(c.Context, o, s)
+		},
+	}
+}
+
+// notForRestore are flags of copy about two profiles, about a source that is a table, or that envFlags has.
+func notForRestore(f cli.Flag) bool {
+	name := f.Names()[0]
+	return strings.HasPrefix(name, "source-") || strings.HasPrefix(name, "target-") ||
+		slices.Contains([]string{"skip-expired", "pk", "sk", "index", "filter", "name", "value", "region", "endpoint-url"}, name)
+}
+
+// restoreOptions are the flags of restore.
+type restoreOptions struct {
+	copyOptions
+	table, from string
+}
+
+func restoreFlags(c *cli.Context) (o restoreOptions, err error) {
+	for _, check := range []func(*cli.Context) error{noArguments, noEmptyValues} {
+		if err := check(c); err != nil {
+			return o, err
+		}
+	}
+	if err := o.runFlags(c); err != nil {
+		return o, err
+	}
+	o.target, o.table, o.from = endFlags(c, "env"), c.String("table"), c.String("from")
+	for _, name := range []string{"table", "from"} {
+		if c.String(name) == "" {
+			return o, badUsage("see: dynamo restore --help", "--%s is missing", name)
+		}
+	}
+	if strings.Contains(o.from, "://") {
+		return o, badUsage("get it into a directory first", "--from %s: want a directory or a file", o.from)
+	}
+	return o, nil
+}
+
+func runRestore(ctx context.Context, o restoreOptions, s streams) error {
+	conf, err := readConfig(o.config)
+	if err != nil {
+		return err
+	}
+	o.copy.Protected = table.Guard(conf.Protected)
+	log := o.display.logger(s)
+	o.target.attach(ctx, log, s)
+	return o.display.results(s, "restore", []result{restoreOne(ctx, o, newProgress(s, o.display, log), s)})
+}
+
+func restoreOne(ctx context.Context, o restoreOptions, show *progress, s streams) result {
+	defer show.stop()
+	r := result{name: o.table}
+	target, err := o.target.open(ctx, o.table)
+	if err != nil {
+		return r.with(err)
+	}
+	o.copy.Watch = show.phase
+	if o.dryRun {
+		plan, err := target.PlanRestore(ctx, o.from, o.copy)
+		r.plan = &plan
+		return r.with(interrupted(ctx, err))
+	}
+	o.copy.Confirm = func(plan table.Plan) error {
+		show.stop()
+		return confirm(ctx, plan, o.yes, o.display, s)
+	}
+	summary, err := target.Restore(ctx, o.from, o.copy)
+	show.stop()
+	r.summary = &summary
+	return r.with(left(summary, o.copy.RunDir, interrupted(ctx, err)))
+}

@@ -1,0 +1,324 @@
+package archive
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"sort"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/dynamo-cmdline/dynamo/item"
+)
+
+// Checked is a private copy of the items of a dump, made while its lines were checked: what is
+// handed out later is what was checked, whatever becomes of the files. It can be read in order and by key. It
+// lies in files without a name, about as large as the dump, and holds in memory some 16 bytes for each 64 KB
+// of items and 8 for each line that a later one replaces.
+//
+// Where several lines have one key, by value, the last one counts: files in the order of the manifest, then lines.
+type Checked struct {
+	Lines int64 // all
+	Items int64 // those that count: one for each key
+	Bytes int64 // of all lines' items
+
+	schema item.Schema
+	data   *os.File
+	index  *os.File
+	blocks []block
+	gone   []int64 // numbers of the lines that do not count, ascending
+	parts  [parts + 1]int64
+	pack   *zstd.Encoder
+	unpack *zstd.Decoder
+	names  []string // of files that could not be unlinked
+
+	// While it is being made:
+	run     int    // entries of a part that are written together
+	open    []byte // lines of the next block
+	first   int64
+	end     int64 // of data
+	pending [parts][]keyLine
+	spill   *os.File
+	spilled [parts][]int64 // where in spill there are so many entries
+	spillAt int64
+}
+
+// A block is where in the file some lines are.
+type block struct{ offset, first int64 }
+
+// A keyLine says which line has a key.
+type keyLine struct {
+	hash item.KeyHash
+	line int64
+}
+
+const (
+	parts     = 256
+	blockSize = 64 << 10
+	entrySize = 24
+	runSize   = 1024
+)
+
+// newChecked makes an empty one, with its files in dir.
+func newChecked(dir string, schema item.Schema) (c *Checked, err error) {
+	c = &Checked{schema: schema, run: runSize}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("check the dump: %w", err), c.Close())
+		}
+	}()
+	for _, f := range []**os.File{&c.data, &c.index, &c.spill} {
+		if *f, err = os.CreateTemp(dir, "dump-*.tmp"); err != nil { // 0600, and never one that exists
+			return c, err
+		}
+		if os.Remove((*f).Name()) != nil { // where a file in use cannot be removed
+			c.names = append(c.names, (*f).Name())
+		}
+	}
+	if c.pack, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1)); err != nil {
+		return c, err
+	}
+	c.unpack, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(0))
+	return c, err
+}
+
+// add takes the next line's item, which must lie on one line.
+func (c *Checked) add(raw item.Item, hash item.KeyHash) error {
+	if len(c.open) > 0 && len(c.open)+len(raw) >= blockSize {
+		if err := c.flush(); err != nil {
+			return err
+		}
+	}
+	c.open = append(append(c.open, raw...), '\n')
+	part := hash[0] % parts
+	c.pending[part] = append(c.pending[part], keyLine{hash, c.Lines})
+	c.Lines++
+	c.Bytes += int64(len(raw))
+	if len(c.pending[part]) < c.run {
+		return nil
+	}
+	at := c.spillAt
+	if err := writeEntries(c.spill, &c.spillAt, c.pending[part]); err != nil {
+		return err
+	}
+	c.spilled[part] = append(c.spilled[part], at)
+	c.pending[part] = c.pending[part][:0]
+	return nil
+}
+
+func (c *Checked) flush() error {
+	packed := c.pack.EncodeAll(c.open, nil) // with a checksum
+	if _, err := c.data.WriteAt(packed, c.end); err != nil {
+		return err
+	}
+	c.blocks = append(c.blocks, block{c.end, c.first})
+	c.end += int64(len(packed))
+	c.first, c.open = c.Lines, c.open[:0]
+	return nil
+}
+
+func writeEntries(f *os.File, at *int64, list []keyLine) error {
+	b := make([]byte, 0, len(list)*entrySize)
+	for _, e := range list {
+		b = binary.LittleEndian.AppendUint64(b, e.hash[0])
+		b = binary.LittleEndian.AppendUint64(b, e.hash[1])
+		b = binary.LittleEndian.AppendUint64(b, uint64(e.line))
+	}
+	n, err := f.WriteAt(b, *at)
+	*at += int64(n)
+	return err
+}
+
+func readEntries(f io.ReaderAt, at int64, n int, list []keyLine) ([]keyLine, error) {
+	b := make([]byte, n*entrySize)
+	if _, err := f.ReadAt(b, at); err != nil {
+		return list, err
+	}
+	for ; len(b) > 0; b = b[entrySize:] {
+		list = append(list, keyLine{
+			item.KeyHash{binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:])}, int64(binary.LittleEndian.Uint64(b[16:])),
+		})
+	}
+	return list, nil
+}
+
+// finish ends the copy: it sorts the entries of each part by key, and keeps of each key the last line.
+func (c *Checked) finish() error {
+	if len(c.open) > 0 {
+		if err := c.flush(); err != nil {
+			return err
+		}
+	}
+	var all []keyLine
+	at := int64(0)
+	for part := range parts {
+		all = all[:0]
+		for _, at := range c.spilled[part] {
+			var err error
+			if all, err = readEntries(c.spill, at, c.run, all); err != nil {
+				return err
+			}
+		}
+		all = append(all, c.pending[part]...)
+		c.pending[part] = nil
+		slices.SortFunc(all, func(x, y keyLine) int { return cmp.Or(compareKeys(x.hash, y.hash), cmp.Compare(x.line, y.line)) })
+		kept := all[:0]
+		for i, e := range all {
+			if i+1 < len(all) && all[i+1].hash == e.hash {
+				c.gone = append(c.gone, e.line)
+				continue
+			}
+			kept = append(kept, e)
+		}
+		c.parts[part] = at / entrySize
+		if err := writeEntries(c.index, &at, kept); err != nil {
+			return err
+		}
+	}
+	c.parts[parts] = at / entrySize
+	c.Items = c.parts[parts]
+	slices.Sort(c.gone)
+	err := c.spill.Close()
+	c.spill = nil
+	return err
+}
+
+func compareKeys(x, y item.KeyHash) int {
+	return cmp.Or(cmp.Compare(x[0], y[0]), cmp.Compare(x[1], y[1]))
+}
+
+// Read fills the page with items from the line of that number on, but none from the line to on, and
+// returns the line to go on with. Many goroutines may call it.
+func (c *Checked) Read(from, to int64, page *item.Page) (int64, error) {
+	page.Reset()
+	for from < to && len(page.Items) == 0 {
+		i := c.block(from)
+		if err := c.load(i, page); err != nil {
+			return from, err
+		}
+		line := c.blocks[i].first
+		for raw := range itemLines(page.Buf) {
+			if line >= to {
+				break
+			}
+			if _, gone := slices.BinarySearch(c.gone, line); line >= from && !gone {
+				found, err := item.Parse(raw, c.schema)
+				if err != nil {
+					return from, fmt.Errorf("read the checked dump: %w", err)
+				}
+				key, err := found.Hash(c.schema)
+				if err != nil {
+					return from, fmt.Errorf("read the checked dump: %w", err)
+				}
+				page.Items, page.Keys = append(page.Items, raw), append(page.Keys, key)
+			}
+			line++
+		}
+		from = line
+	}
+	return from, nil
+}
+
+// itemLines yields each line without its end.
+func itemLines(text []byte) func(yield func(item.Item) bool) {
+	return func(yield func(item.Item) bool) {
+		for len(text) > 0 {
+			end := bytes.IndexByte(text, '\n')
+			if !yield(item.Item(text[:end:end])) {
+				return
+			}
+			text = text[end+1:]
+		}
+	}
+}
+
+// block is the number of the block that has the line.
+func (c *Checked) block(line int64) int {
+	return sort.Search(len(c.blocks), func(i int) bool { return c.blocks[i].first > line }) - 1
+}
+
+// load unpacks a block into the page.
+func (c *Checked) load(i int, page *item.Page) error {
+	end := c.end
+	if i+1 < len(c.blocks) {
+		end = c.blocks[i+1].offset
+	}
+	packed := make([]byte, end-c.blocks[i].offset)
+	_, err := c.data.ReadAt(packed, c.blocks[i].offset)
+	if err == nil {
+		page.Buf, err = c.unpack.DecodeAll(packed, page.Buf[:0])
+	}
+	if err != nil {
+		return fmt.Errorf("read the checked dump: %w", err)
+	}
+	return nil
+}
+
+// Get returns a copy of the item with that primary key, or nil. Many goroutines may call it.
+func (c *Checked) Get(key []byte) (item.Item, error) {
+	found, err := item.Parse(key, c.schema)
+	if err != nil {
+		return nil, err
+	}
+	hash, err := found.KeyHash(c.schema)
+	if err != nil {
+		return nil, err
+	}
+	line, err := c.find(hash)
+	if line < 0 || err != nil {
+		return nil, err
+	}
+	var page item.Page
+	if _, err := c.Read(line, line+1, &page); err != nil {
+		return nil, err
+	}
+	return page.Items[0].Clone(), nil
+}
+
+// find returns the line that counts for the key, or -1.
+func (c *Checked) find(hash item.KeyHash) (int64, error) {
+	part := hash[0] % parts
+	from, to := c.parts[part], c.parts[part+1]
+	var one [1]keyLine
+	var failed error
+	at := func(i int64) keyLine {
+		list, err := readEntries(c.index, i*entrySize, 1, one[:0])
+		if err != nil {
+			failed = err
+			return keyLine{}
+		}
+		return list[0]
+	}
+	i := from + int64(sort.Search(int(to-from), func(i int) bool { return compareKeys(at(from+int64(i)).hash, hash) >= 0 }))
+	if failed == nil && i < to {
+		if e := at(i); failed == nil && e.hash == hash {
+			return e.line, nil
+		}
+	}
+	if failed != nil {
+		return -1, fmt.Errorf("read the checked dump: %w", failed)
+	}
+	return -1, nil
+}
+
+// Close gives the files back.
+func (c *Checked) Close() error {
+	var errs []error
+	for _, f := range []*os.File{c.data, c.index, c.spill} {
+		if f != nil {
+			errs = append(errs, f.Close())
+		}
+	}
+	for _, name := range c.names {
+		errs = append(errs, os.Remove(name))
+	}
+	if c.unpack != nil {
+		c.unpack.Close()
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,140 @@
+package table
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+)
+
+// A Backup is one of AWS's backups of a table.
+type Backup struct {
+	Table   string    `json:"table"`
+	Name    string    `json:"name"`
+	ARN     string    `json:"backup"`
+	Status  string    `json:"status"` // CREATING, AVAILABLE or DELETED
+	Type    string    `json:"type"`   // USER, SYSTEM or AWS_BACKUP
+	Made    time.Time `json:"made,omitzero"`
+	Expires time.Time `json:"expires,omitzero"` // zero for never
+	Bytes   int64     `json:"bytes"`
+}
+
+// BackupOptions choose how to back a table up. The zero value works.
+type BackupOptions struct {
+	Name  string      // 3 to 255 of a-z A-Z 0-9 _ . -; "" means the table's and the time, as orders-20261120T101112Z
+	Watch func(Phase) // told when the waiting begins; nil for none
+}
+
+// Backup makes an AWS on-demand backup of the table and returns when it is AVAILABLE. AWS
+// guarantees its content to a minute: writes shortly before or after may or may not be in it. After an
+// error the Backup says what is known of one that was asked for. The errors are an [*Error], or the context's cause.
+func (t *Table) Backup(ctx context.Context, o BackupOptions) (Backup, error) {
+	if o.Name != "" {
+		if err := checkName(o.Name); err != nil {
+			return Backup{}, usage("a backup's name has 3 to 255 of the characters a-z A-Z 0-9 _ . -", "%q is not a backup's name", o.Name)
+		}
+	}
+	d, err := t.ready(ctx)
+	if err != nil {
+		return Backup{}, err
+	}
+	asked := time.Now()
+	b := Backup{Table: d.Table, Status: string(types.BackupStatusCreating)}
+	if b.ARN, err = t.createBackup(ctx, d, o.Name, asked); err != nil {
+		return b, err
+	}
+	if o.Watch != nil {
+		o.Watch(Phase{Name: phaseBackup})
+	}
+	if err := t.waitForBackup(ctx, b.ARN, asked, 0); err != nil {
+		return b, err
+	}
+	return t.describeBackup(ctx, b.ARN)
+}
+
+// describeBackup asks AWS about a backup.
+func (t *Table) describeBackup(ctx context.Context, name string) (Backup, error) {
+	out, err := t.client.DescribeBackup(ctx, &dynamodb.DescribeBackupInput{BackupArn: aws.String(name)})
+	if err != nil {
+		return Backup{ARN: name}, t.backupNamed("describe", name, err)
+	}
+	if out.BackupDescription == nil || out.BackupDescription.BackupDetails == nil {
+		return Backup{ARN: name}, &Error{Failed, "", errors.New("describe backup " + name + ": the answer describes none")}
+	}
+	d := out.BackupDescription.BackupDetails
+	b := Backup{
+		Name: aws.ToString(d.BackupName), ARN: name, Status: string(d.BackupStatus), Type: string(d.BackupType),
+		Made: aws.ToTime(d.BackupCreationDateTime), Expires: aws.ToTime(d.BackupExpiryDateTime), Bytes: aws.ToInt64(d.BackupSizeBytes),
+	}
+	if s := out.BackupDescription.SourceTableDetails; s != nil {
+		b.Table = aws.ToString(s.TableName)
+	}
+	return b, nil
+}
+
+// Backups lists AWS's backups of all types, in the order that AWS has them in: those of the
+// named table, or with "" those of all tables in the account and region. The errors are an [*Error].
+func (t *Table) Backups(ctx context.Context, name string) ([]Backup, error) {
+	in := &dynamodb.ListBackupsInput{BackupType: types.BackupTypeFilterAll}
+	if name != "" {
+		in.TableName = aws.String(name)
+	}
+	list := []Backup{}
+	for {
+		out, err := t.client.ListBackups(ctx, in)
+		if err != nil {
+			return nil, t.backupError("list the backups of", err)
+		}
+		for _, s := range out.BackupSummaries {
+			list = append(list, Backup{
+				Table: aws.ToString(s.TableName), Name: aws.ToString(s.BackupName), ARN: aws.ToString(s.BackupArn),
+				Status: string(s.BackupStatus), Type: string(s.BackupType),
+				Made: aws.ToTime(s.BackupCreationDateTime), Expires: aws.ToTime(s.BackupExpiryDateTime), Bytes: aws.ToInt64(s.BackupSizeBytes),
+			})
+		}
+		if in.ExclusiveStartBackupArn = out.LastEvaluatedBackupArn; in.ExclusiveStartBackupArn == nil { // a page may be empty
+			return list, nil
+		}
+	}
+}
+
+// DeleteBackup deletes an AWS backup for good, by its ARN, once confirm has seen what it is and returned no
+// error; nil confirms. The errors are an [*Error], what confirm returned, or the context's cause.
+func (t *Table) DeleteBackup(ctx context.Context, name string, confirm func(Backup) error) (Backup, error) {
+	if _, err := arn.Parse(name); err != nil {
+		return Backup{}, usage("see: dynamo backup list", "%q is not the ARN of a backup", name)
+	}
+	b, err := t.describeBackup(ctx, name)
+	if err != nil {
+		return b, err
+	}
+	if b.Status == string(types.BackupStatusDeleted) {
+		return b, mismatch("see: dynamo backup list", "the backup %s is deleted already", name)
+	}
+	if confirm != nil {
+		if err := confirm(b); err != nil {
+			return b, err
+		}
+	}
+	if _, err := t.client.DeleteBackup(ctx, &dynamodb.DeleteBackupInput{BackupArn: aws.String(name)}); err != nil {
+		return b, t.backupNamed("delete", name, err)
+	}
+	b.Status = string(types.BackupStatusDeleted)
+	return b, nil
+}
+
+// backupNamed explains an error about one backup.
+func (t *Table) backupNamed(doing, name string, err error) error {
+	if missing := (*types.BackupNotFoundException)(nil); errors.As(err, &missing) {
+		return mismatch("see: dynamo backup list", "there is no backup %s with %s", name, t.side())
+	}
+	err = t.backupError(doing+" a backup of", err)
+	if e := (*Error)(nil); errors.As(err, &e) && e.Kind == Refused {
+		e.Hint = ""
+	}
+	return err
+}

@@ -1,0 +1,134 @@
+package table
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
+
+	"github.com/dynamo-cmdline/dynamo/internal/archive"
+)
+
+const phaseCheck = "check"
+
+// Restore puts the items of a dump back into the table: those of the dump, or AWS export, in the directory
+// from, its own or one that holds just one; or those of a run's dead-letter file. It is a [Table.Copy] with the
+// dump as its source, with the same guards, journal or backup, run directory and Summary. Where Mode is ""
+// it is Sync for a dump, and Merge for a dead-letter file, which is no whole table.
+//
+// Everything is checked before the first write: checksums, counts, and each line against the table's key. What is
+// written then is a private copy of what was checked, kept in files without a name in RunDir. Where several
+// lines have one key, by value, the last one counts. Slice, SkipExpired and Verify are for tables only.
+//
+// The errors are those of Copy; an [*Error] of kind [Mismatch] where the dump is damaged or does not fit, [Refused]
+// where a path in it leads elsewhere or is a link, and [Usage] where there is no dump, or several.
+func (t *Table) Restore(ctx context.Context, from string, o CopyOptions) (Summary, error) {
+	return t.restore(ctx, from, o, "")
+}
+
+// restore goes on with the run of that name; with "" it begins one, unless Resume finds one.
+func (t *Table) restore(ctx context.Context, from string, o CopyOptions, run string) (Summary, error) {
+	source, o, err := t.stored(ctx, from, o)
+	if err != nil {
+		return Summary{}, err
+	}
+	s, err := copyFrom(ctx, source, t, o, run)
+	return s, both(err, source.checked.Close())
+}
+
+// PlanRestore checks the dump and says what Restore would do. It changes nothing. The errors are those
+// by which Restore would refuse.
+func (t *Table) PlanRestore(ctx context.Context, from string, o CopyOptions) (Plan, error) {
+	source, o, err := t.stored(ctx, from, o)
+	if err != nil {
+		return Plan{}, err
+	}
+	p, err := planCopy(ctx, source, t, o)
+	return p, both(err, source.checked.Close())
+}
+
+// stored opens and checks a dump that is to be restored into the table.
+func (t *Table) stored(ctx context.Context, from string, o CopyOptions) (*stored, CopyOptions, error) {
+	if o.Verify || o.SkipExpired || o.Slice != nil {
+		return nil, o, usage("leave it out", "a dump is restored as a whole: it can neither be compared with afterwards, nor be sliced, nor skip what has expired")
+	}
+	target, err := t.ready(ctx)
+	if err != nil {
+		return nil, o, err
+	}
+	if err := o.allowed(target); err != nil { // before the work
+		return nil, o, err
+	}
+	store, err := openRuns(o.RunDir)
+	if err != nil {
+		return nil, o, err
+	}
+	if from, err = filepath.Abs(from); err != nil {
+		return nil, o, usage("", "%w", err)
+	}
+	if o.Watch != nil {
+		o.Watch(Phase{Name: phaseCheck})
+	}
+	s := &stored{about: Description{Path: from, Schema: target.Schema}}
+	if info, e := os.Lstat(from); e == nil && info.Mode().IsRegular() {
+		o, err = s.letters(ctx, store.Dir(), o)
+	} else {
+		err = s.dump(ctx, store.Dir())
+	}
+	if err != nil {
+		return nil, o, dumpError(err)
+	}
+	s.about.Items, s.about.Bytes = s.checked.Items, s.checked.Bytes
+	if n := s.checked.Lines - s.checked.Items; n > 0 {
+		t.log.WarnContext(ctx, "lines of the dump are replaced by later ones with the same key", "lines", n)
+	}
+	return s, o, nil
+}
+
+func (s *stored) dump(ctx context.Context, tmp string) error {
+	found, err := archive.OpenDump(s.about.Path)
+	if err != nil {
+		return err
+	}
+	s.about.Path, s.about.ID = found.Dir, found.ID
+	if where, err := arn.Parse(found.Summary.TableARN); err == nil {
+		s.about.Account, s.about.Region = where.AccountID, where.Region
+		s.about.Table = filepath.Base(where.Resource)
+	}
+	s.checked, err = found.Check(ctx, s.about.Schema, tmp)
+	return err
+}
+
+func (s *stored) letters(ctx context.Context, tmp string, o CopyOptions) (CopyOptions, error) {
+	if o.Mode == "" {
+		o.Mode = Merge
+	}
+	if o.Mode != Merge {
+		return o, usage("leave --mode out", "a dead-letter file is no whole table: it can only be merged")
+	}
+	var deletes int64
+	var err error
+	s.checked, s.about.ID, deletes, err = archive.CheckLetters(ctx, s.about.Path, s.about.Schema, tmp)
+	if err == nil && deletes > 0 {
+		err = errors.Join(mismatch("", "%d lines of the dead-letter file are deletes, which cannot be put back", deletes), s.checked.Close())
+	}
+	return o, err
+}
+
+// dumpError explains why a dump is not restored.
+func dumpError(err error) error {
+	var choice *archive.ChoiceError
+	var bad *archive.BadDumpError
+	switch {
+	case errors.As(err, &choice) && len(choice.Names) > 0:
+		return usage("name one of them: --from "+filepath.Join(choice.Dir, choice.Names[0]), "%w", err)
+	case errors.As(err, &choice), errors.Is(err, fs.ErrNotExist):
+		return usage("", "%w", err)
+	case errors.As(err, &bad):
+		return mismatch("nothing was written; make the dump anew, or get it again", "%w", err)
+	}
+	return archiveError(err)
+}
