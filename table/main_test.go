@@ -75,6 +75,10 @@ func newPair(t *testing.T, shape ddbtest.Table) pair {
 	}
 	shape.Name = fmt.Sprintf("orders-%d", tables.Add(1))
 	p := pair{shape, world.Account("prod"), world.Account("dev")}
+	t.Cleanup(func() { // else the log of all tests is looked through, and held, by each
+		p.prod.Proxy.Take(p.Name)
+		p.dev.Proxy.Take(p.Name)
+	})
 	for _, a := range []*ddbtest.Account{p.prod, p.dev} {
 		if err := a.CreateTable(t.Context(), shape); err != nil {
 			t.Fatal(err)
