@@ -95,7 +95,7 @@ func (s *syncing) run(ctx context.Context) error {
 	})
 	g.Go(func() error {
 		o := s.engine()
-		o.Readers, o.From, o.Save = 1, copier.Checkpoint{}, s.note
+		o.Readers, o.Pages, o.From, o.Save = 1, feedPages, copier.Checkpoint{}, s.note
 		o.Stats, o.Reject = &s.moved, s.reject
 		if err := copier.Run(ctx, s.puts, sink, o); err != nil {
 			return err
@@ -105,7 +105,7 @@ func (s *syncing) run(ctx context.Context) error {
 	})
 	g.Go(func() error {
 		o := s.engine()
-		o.Readers, o.From, o.Save = 1, copier.Checkpoint{}, nil
+		o.Readers, o.Pages, o.From, o.Save = 1, feedPages, copier.Checkpoint{}, nil
 		o.Stats, o.Delete = &s.removed, true
 		return copier.Run(ctx, s.deletes, sink, o)
 	})
@@ -264,6 +264,7 @@ type fed struct {
 const (
 	feedItems = 4 * copier.MaxBatch // what a page of a feed should hold
 	feedBytes = 256 << 10           // or that
+	feedPages = 32                  // enough that batches fill up while the writers are busy
 	// feedWait is how long a page waits for more: a batch costs the same for one
 	// item as for 25, and what is known to differ can wait a little.
 	feedWait = 20 * time.Millisecond
