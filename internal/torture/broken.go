@@ -13,9 +13,13 @@ import (
 	"github.com/dynamo-cmdline/dynamo/internal/ddbtest"
 )
 
-// sticking is how long a batch is stuck: several checkpoints are saved in it,
-// and none may be ahead of the batch.
-const sticking = time.Second
+// A batch is stuck until nothing has been written beside it for a while, in
+// which several checkpoints are saved: none may be ahead of it. At the latest it
+// is before the client gives the batch up.
+const (
+	sticking    = 600 * time.Millisecond
+	stickingEnd = 8 * time.Second
+)
 
 // heeding is how long a copy that is told to stop may still come to its end.
 const heeding = 2 * time.Second
@@ -184,7 +188,7 @@ func (x *breaking) stopped(ctx context.Context, st stop, args []string) (done bo
 		}
 		x.inject(target, f)
 	}
-	x.inject(target, ddbtest.Fault{Kind: ddbtest.Delay, Op: "BatchWriteItem", Delay: x.pace})
+	paced := x.inject(target, ddbtest.Fault{Kind: ddbtest.Delay, Op: "BatchWriteItem", Delay: x.pace})
 	if c, err = x.begin(ctx, args...); err != nil {
 		return false, err
 	}
@@ -196,8 +200,7 @@ func (x *breaking) stopped(ctx context.Context, st stop, args []string) (done bo
 	select {
 	case <-reached:
 		if st.moment == stuck {
-			timer.Reset(sticking)
-			<-timer.C
+			outlast(paced)
 		}
 	case <-timer.C:
 	case <-c.ended:
@@ -221,6 +224,21 @@ func (x *breaking) stopped(ctx context.Context, st stop, args []string) (done bo
 		x.finished = true
 	}
 	return x.finished, err
+}
+
+// outlast waits until a count has stood still for a while.
+func outlast(count func() int) {
+	end, last, since := time.Now().Add(stickingEnd), count(), time.Now()
+	look := time.NewTicker(20 * time.Millisecond)
+	defer look.Stop()
+	for now := range look.C {
+		if n := count(); n != last {
+			last, since = n, now
+		}
+		if now.Sub(since) > sticking || now.After(end) {
+			return
+		}
+	}
 }
 
 // count notes one stop, and checks what a signal promises.
