@@ -90,11 +90,12 @@ func newBreakdown(p pattern, seed uint64, number int) breakdown {
 	for _, s := range b.stops {
 		switch s.moment {
 		case stuck:
-			// Others go on beside it, in the end on the newest page, while the stuck
-			// batch is in an older one.
-			b.stops, b.items = []stop{s}, p.items/pageItems*pageItems+60 // the last page has three batches
+			// Others go on beside it, in the end on the newest page, which has three
+			// batches. The stuck one is the first of the page before: of that page
+			// nothing is done, all before it is, and some after it.
+			b.stops, b.items = []stop{s}, p.items/pageItems*pageItems+60
 			b.mode, b.segments, b.workers = merge, 1, 3
-			b.stops[0].batch = b.items/25 - 5 + r.IntN(3)
+			b.stops[0].batch = (p.items/pageItems - 1) * pageItems / 25
 		case late:
 			// What goes on is done before the delete is applied.
 			b.stops, b.items = []stop{s}, min(p.items, 2000)
