@@ -175,7 +175,7 @@ var tableMutants = []mutant{
 	},
 	{
 		name: "the source is not looked at before the target is emptied", file: "table/plan.go", part: "schedules", where: "deny at source's Scan",
-		old: "if err := t.preflight(ctx, p.Source, o); err != nil {", new: "if err := error(nil); err != nil {",
+		old: "if err := source.preflight(ctx, p.Source, o); err != nil {", new: "if err := error(nil); err != nil {",
 	},
 	{
 		name: "an empty source is believed", file: "table/plan.go", part: "guards",
