@@ -204,10 +204,14 @@ func (p *Proxy) strike(r *request) *answer {
 		return p.apply(r)
 	}
 	a, struck := p.suffer(r, f)
-	if struck {
-		r.fault = f
+	p.faults.settle(f, struck) // before Do, which may look at the count
+	if !struck {
+		return a
 	}
-	p.faults.settle(f, struck)
+	r.fault = f
+	if f.Do != nil {
+		f.Do()
+	}
 	return a
 }
 

@@ -13,14 +13,6 @@ import (
 // suffer has a fault strike a request. It returns false, with the plain
 // answer, where the fault found nothing to strike.
 func (p *Proxy) suffer(r *request, f *armed) (*answer, bool) {
-	a, struck := p.harm(r, f)
-	if struck && f.Do != nil {
-		f.Do()
-	}
-	return a, struck
-}
-
-func (p *Proxy) harm(r *request, f *armed) (*answer, bool) {
 	if instead := exception(r, f); instead != nil {
 		if f.After {
 			p.apply(r)
