@@ -72,6 +72,21 @@ type Phase struct {
 	// Joined counts what a sync or a comparison reads, and what it finds; nil for other phases.
 	Joined *copier.JoinStats
 	Reads  []*copier.Stats // and what the reading of the two tables costs
+
+	// Until is when the first credentials end that the phase needs, and Profile
+	// whose they are; see [Description]. Zero for unknown.
+	Until   time.Time
+	Profile string
+}
+
+// watch tells of a phase, and until when its credentials last.
+func (o CopyOptions) watch(ph Phase, sides ...Description) {
+	for _, d := range sides {
+		if !d.Expires.IsZero() && (ph.Until.IsZero() || d.Expires.Before(ph.Until)) {
+			ph.Until, ph.Profile = d.Expires, d.Profile
+		}
+	}
+	o.Watch(ph)
 }
 
 const (
@@ -248,7 +263,7 @@ func (c *copying) move(ctx context.Context) error {
 	if err := c.still(ctx); err != nil {
 		return err
 	}
-	c.Watch(Phase{Name: phaseCopy, Items: c.plan.SourceItems, Bytes: c.plan.SourceBytes, Stats: &c.moved})
+	c.watch(Phase{Name: phaseCopy, Items: c.plan.SourceItems, Bytes: c.plan.SourceBytes, Stats: &c.moved}, c.plan.Source, c.plan.Target)
 	src, err := c.source.part(c.plan.Source, c.Slice, scanOptions{segments: c.plan.Segments, eventual: c.Eventual, side: sourceSide})
 	if err != nil {
 		return err
@@ -289,7 +304,7 @@ func (c *copying) truncate(ctx context.Context) error {
 	if err := c.still(ctx); err != nil {
 		return err
 	}
-	c.Watch(Phase{Name: phaseTruncate, Items: c.plan.TargetItems, Stats: &c.removed})
+	c.watch(Phase{Name: phaseTruncate, Items: c.plan.TargetItems, Stats: &c.removed}, c.plan.Target)
 	for range mostPasses {
 		begun := len(c.state.Position) > 0
 		found, err := c.sweep(ctx)

@@ -4,11 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
+	"github.com/aws/aws-sdk-go-v2/credentials/logincreds"
+	"github.com/aws/aws-sdk-go-v2/credentials/processcreds"
+	"github.com/aws/aws-sdk-go-v2/credentials/ssocreds"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
@@ -28,9 +32,15 @@ type Description struct {
 	Endpoint string      `json:"-"` // where it is not AWS's own
 	Status   string      `json:"-"`
 	Schema   item.Schema `json:"-"`
-	Indexes  []Index     `json:"-"`
-	Items    int64       `json:"-"` // as AWS last counted, up to six hours ago
-	Bytes    int64       `json:"-"` // as AWS last counted
+
+	// Expires is when the credentials end that were used, where somebody may be
+	// needed to get new ones: those of a login (SSO) and of a process. It is zero
+	// for those that are kept, or that renew themselves as a role's do.
+	Expires time.Time `json:"-"`
+
+	Indexes []Index `json:"-"`
+	Items   int64   `json:"-"` // as AWS last counted, up to six hours ago
+	Bytes   int64   `json:"-"` // as AWS last counted
 
 	// ReadCapacity and WriteCapacity are units per second: the provisioned
 	// capacity, or the most that an on-demand table is allowed. 0 means no limit is known.
@@ -66,8 +76,19 @@ func (t *Table) Describe(ctx context.Context) (Description, error) {
 	if err != nil {
 		return Description{}, err
 	}
-	return t.description(d)
+	out, err := t.description(d)
+	if err != nil {
+		return Description{}, err
+	}
+	creds, err := t.client.Options().Credentials.Retrieve(ctx) // as they were kept for the call before
+	if err == nil && creds.CanExpire && slices.Contains(loggedIn, creds.Source) {
+		out.Expires = creds.Expires
+	}
+	return out, nil
 }
+
+// loggedIn are the sources of credentials that end unless somebody logs in again.
+var loggedIn = []string{ssocreds.ProviderName, logincreds.ProviderName, processcreds.ProviderName}
 
 // ask gets AWS's own description.
 func (t *Table) ask(ctx context.Context) (*types.TableDescription, error) {

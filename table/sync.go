@@ -49,7 +49,8 @@ func (c *copying) sync(ctx context.Context) error {
 		}
 		s.journal = journal
 	}
-	c.Watch(Phase{Name: phaseSync, Items: c.plan.SourceItems, Bytes: c.plan.SourceBytes, Stats: &c.moved, Joined: &s.joined, Reads: []*copier.Stats{&s.scanned, &s.held}})
+	c.watch(Phase{Name: phaseSync, Items: c.plan.SourceItems, Bytes: c.plan.SourceBytes, Stats: &c.moved, Joined: &s.joined, Reads: []*copier.Stats{&s.scanned, &s.held}},
+		c.plan.Source, c.plan.Target)
 	err := s.run(ctx)
 	if s.journal != nil {
 		err = both(err, s.journal.Close())

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/dynamo-cmdline/dynamo/table"
 )
@@ -286,10 +287,12 @@ func describeCopy(tab io.Writer, p table.Plan) {
 	if p.Slice == "" {
 		say(tab, "\tabout %s items, %s\n", count(p.SourceItems), size(p.SourceBytes))
 	}
+	describeCredentials(tab, p.Source)
 	say(tab, "target\t%s\n", visible(p.Target.String()))
 	if p.Slice == "" {
 		say(tab, "\tabout %s items, %s\n", count(p.TargetItems), size(p.TargetBytes))
 	}
+	describeCredentials(tab, p.Target)
 	if p.Slice != "" {
 		say(tab, "slice\t%s\n", visible(p.Slice))
 	}
@@ -318,6 +321,13 @@ func describeCopy(tab io.Writer, p table.Plan) {
 		say(tab, "undo\tan AWS backup of the target is made first, and waited for\n")
 	default:
 		say(tab, "undo\tNO backup: what is overwritten or deleted is gone\n")
+	}
+}
+
+// describeCredentials says when credentials end, where they tell.
+func describeCredentials(w io.Writer, d table.Description) {
+	if !d.Expires.IsZero() {
+		say(w, "\tcredentials until %s, %s from now\n", d.Expires.Local().Format("2006-01-02 15:04"), time.Until(d.Expires).Round(time.Minute))
 	}
 }
 

@@ -72,11 +72,16 @@ func (p *progress) showBar(ph table.Phase, quit chan struct{}) {
 		progressbar.OptionSetSpinnerChangeInterval(0))
 	tick := time.NewTicker(barEvery)
 	defer tick.Stop()
-	began := time.Now()
+	began, warned := time.Now(), false
 	for {
 		select {
 		case <-tick.C:
 			r := rateOf(ph, began)
+			if text := r.tooLate(ph, time.Now()); text != "" && !warned {
+				warned = true
+				_ = bar.Clear()
+				p.log.Warn(text)
+			}
 			if most > 0 && r.done >= most { // AWS counted hours ago
 				most = r.done + 1
 				bar.ChangeMax64(most)
@@ -94,11 +99,15 @@ func (p *progress) showBar(ph table.Phase, quit chan struct{}) {
 func (p *progress) showLines(ph table.Phase, quit chan struct{}) {
 	tick := time.NewTicker(lineEvery)
 	defer tick.Stop()
-	began := time.Now()
+	began, warned := time.Now(), false
 	for {
 		select {
 		case <-tick.C:
 			r := rateOf(ph, began)
+			if text := r.tooLate(ph, time.Now()); text != "" && !warned {
+				warned = true
+				p.log.Warn(text)
+			}
 			if p.display.json {
 				p.log.Info("progress", "phase", ph.Name, "items", r.done, "of", ph.Items, "bytes", r.bytes, "items_per_second", int64(r.items),
 					"read_units_per_second", int64(r.readUnits), "write_units_per_second", int64(r.writeUnits), "throttled", r.throttled, "rejected", r.rejected, "differing", r.differ, "changed", r.changed)
@@ -171,8 +180,35 @@ func (r rate) line(ph table.Phase) string {
 	if r.rejected > 0 {
 		text += ", rejected " + count(r.rejected)
 	}
-	if left := float64(ph.Items - r.done); left > 0 && r.items > 0 {
-		text += fmt.Sprintf(", about %s left", time.Duration(left/r.items*float64(time.Second)).Round(time.Second))
+	if left := r.left(ph); left > 0 {
+		text += fmt.Sprintf(", about %s left", left.Round(time.Second))
 	}
 	return text
+}
+
+// left is about how long the phase still takes; 0 for unknown.
+func (r rate) left(ph table.Phase) time.Duration {
+	left := float64(ph.Items - r.done)
+	if left <= 0 || r.items <= 0 {
+		return 0
+	}
+	return time.Duration(left / r.items * float64(time.Second))
+}
+
+// known is how long a rate must have been measured for a warning to rest on it.
+const known = 10 * time.Second
+
+// tooLate says that credentials end before the phase is expected to; "" if
+// they do not.
+func (r rate) tooLate(ph table.Phase, now time.Time) string {
+	end := now.Add(r.left(ph))
+	if ph.Until.IsZero() || r.elapsed < known || !end.After(ph.Until) {
+		return ""
+	}
+	whose := "the default credentials"
+	if ph.Profile != "" {
+		whose = fmt.Sprintf("the credentials of profile %q", ph.Profile)
+	}
+	return fmt.Sprintf("%s end at %s, and this is expected to take until %s: where the profile cannot renew them by itself, the run stops then, and dynamo resume goes on with it",
+		whose, ph.Until.Local().Format("15:04"), end.Local().Format("15:04"))
 }

@@ -161,6 +161,7 @@ func describeTruncate(w io.Writer, p table.Plan) {
 	} else {
 		say(w, "\tabout %s items, %s\n", count(p.TargetItems), size(p.TargetBytes))
 	}
+	describeCredentials(w, p.Target)
 	if p.Resumes != "" {
 		say(w, "run\t%s is gone on with\n", p.Resumes)
 	}
