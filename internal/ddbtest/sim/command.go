@@ -52,6 +52,7 @@ func Command(ctx context.Context, args []string, in io.Reader, out io.Writer) er
 		flags.Float64Var(&side.c.RangeUnits, side.name+"-range-units", 0, "units per second of a key range; 0 is 1000")
 		flags.DurationVar(&side.c.Latency, side.name+"-latency", 0, "added to each request")
 		flags.DurationVar(&side.c.Jitter, side.name+"-jitter", 0, "at most so much more")
+		flags.BoolVar(&side.c.Shuffled, side.name+"-shuffled", false, "its scans return the items in another order than the other side's")
 		flags.Float64Var(&side.c.Faults.Probability, side.name+"-faults", 0, "probability of a fault in a request")
 		flags.StringVar(&kinds[i], side.name+"-fault-kinds", "", "comma separated, of "+strings.Join(FaultKinds, ","))
 	}

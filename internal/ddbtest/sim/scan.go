@@ -78,7 +78,7 @@ func (s *Side) projection(in scanInput) (keysOnly bool, problem string) {
 	return true, ""
 }
 
-// span returns the places that are left of the wanted segment. Segments are
+// span returns the positions that are left of the wanted segment. Segments are
 // contiguous, so that the items are the same whatever their number.
 func (s *Side) span(in scanInput) (from, end uint64, problem string) {
 	segment, total := 0, 1
@@ -97,26 +97,36 @@ func (s *Side) span(in scanInput) (from, end uint64, problem string) {
 		return from, end, ""
 	}
 	place, known := s.server.items.keyPlace([]byte(in.ExclusiveStartKey["pk"].S), []byte(in.ExclusiveStartKey["sk"].S))
-	if !known || place < from || place >= end {
+	at := s.order.position(place)
+	if !known || at < from || at >= end {
 		return 0, 0, "The provided starting key is invalid: Invalid ExclusiveStartKey. " +
 			"Please use ExclusiveStartKey with correct Segment. TotalSegments: " + strconv.Itoa(total)
 	}
-	return place + 1, end, ""
+	return at + 1, end, ""
 }
 
-// next returns the first place from one on at which this side has an item.
-func (s *Side) next(place, end uint64) uint64 {
+// next returns the first position from one on at which this side has an item.
+func (s *Side) next(at, end uint64) uint64 {
+	if s.target && !s.order.shuffled() {
+		return s.server.marks.next(at, end)
+	}
+	for at < end && !s.holds(s.order.place(at)) {
+		at++
+	}
+	return at
+}
+
+// holds reports whether this side has an item at a place.
+func (s *Side) holds(place uint64) bool {
 	if s.target {
-		return s.server.marks.next(place, end)
+		present, _ := s.server.marks.has(place)
+		return present
 	}
-	for s.server.config.Drift.Extra > 0 && place < end && s.server.extra(place) {
-		place++
-	}
-	return place
+	return s.server.config.Drift.Extra == 0 || !s.server.extra(place)
 }
 
 // page writes a page with its header's room.
-func (s *Side) page(in scanInput, place, end uint64, keysOnly bool) answer {
+func (s *Side) page(in scanInput, at, end uint64, keysOnly bool) answer {
 	items := s.server.items
 	limit := in.Limit
 	if limit <= 0 {
@@ -127,7 +137,8 @@ func (s *Side) page(in scanInput, place, end uint64, keysOnly bool) answer {
 	var size, count int
 	var last uint64
 	full := false
-	for place = s.next(place, end); place < end; place = s.next(place+1, end) {
+	for at = s.next(at, end); at < end; at = s.next(at+1, end) {
+		place := s.order.place(at)
 		f := items.form(place)
 		if size+f.size > maxPage || count == limit {
 			full = true

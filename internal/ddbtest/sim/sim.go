@@ -63,6 +63,7 @@ type SideConfig struct {
 	RangeUnits float64       // units per second of each key range; 0 means 1,000, as on AWS
 	Latency    time.Duration // added to each request
 	Jitter     time.Duration // at most so much more, at random
+	Shuffled   bool          // scans return the items in another order, and in other segments, than the other side's
 	Faults     Faults
 }
 
@@ -90,6 +91,7 @@ type Side struct {
 	listener   net.Listener
 	faultKinds []faultKind
 	capacity   atomic.Pointer[capacity]
+	order      order
 	pages      sync.Pool
 	counters
 }
@@ -159,7 +161,11 @@ func (s *Server) open(c SideConfig, profile, account string, target bool) (*Side
 	if s.authority != nil {
 		l = tls.NewListener(l, s.authority.config())
 	}
-	return &Side{server: s, config: c, target: target, listener: l, faultKinds: kinds}, nil
+	side := &Side{server: s, config: c, target: target, listener: l, faultKinds: kinds}
+	if c.Shuffled {
+		side.order = newOrder(s.places)
+	}
+	return side, nil
 }
 
 // URL is the endpoint.

@@ -295,3 +295,39 @@ func TestBadBatchesAreRefused(t *testing.T) {
 		t.Errorf("a write to the source: status %d", status)
 	}
 }
+
+// A shuffled side has the same items in the same number of segments, elsewhere.
+func TestShuffled(t *testing.T) {
+	for _, items := range []int64{1, 2, 7, 999, 1000} {
+		s := start(t, Config{Items: items, SortKey: true, Target: SideConfig{Shuffled: true}, Drift: Drift{Fill: true, Extra: items / 7}})
+		lists := map[*Side][]string{}
+		for _, side := range []*Side{s.Source, s.Target} {
+			scanAll(t, side, 3, `,"Limit":10`, func(p page, _ []byte) {
+				for _, it := range p.Items {
+					lists[side] = append(lists[side], string(it))
+				}
+			})
+		}
+		source, target := lists[s.Source], lists[s.Target]
+		if int64(len(source)) != items || int64(len(target)) != items+items/7 {
+			t.Fatalf("%d items and %d of %d and %d", len(source), len(target), items, items+items/7)
+		}
+		same := 0
+		at := map[string]int{}
+		for i, it := range target {
+			at[it] = i
+		}
+		for i, it := range source {
+			j, ok := at[it]
+			if !ok {
+				t.Fatalf("the target lacks %.80s", it)
+			}
+			if i == j {
+				same++
+			}
+		}
+		if items > 100 && same > 10 {
+			t.Errorf("%d of %d items are where they were", same, items)
+		}
+	}
+}

@@ -174,7 +174,7 @@ func (s *Side) batchGet(c *conn, r *request) answer {
 			break
 		}
 		units++
-		if !k.known || k.place >= s.server.places || s.next(k.place, k.place+1) != k.place {
+		if !k.known || k.place >= s.server.places || !s.holds(k.place) {
 			continue
 		}
 		if found++; found > 1 {
