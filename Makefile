@@ -47,7 +47,7 @@ lint: $(GOLANGCI) $(GORELEASER) ## golangci-lint (import rules too) and the rele
 	$(GORELEASER) check
 
 .PHONY: torture
-torture: engines ## the long form of internal/torture: an hour of faults, kills and mutants
+torture: engines ## the long form of internal/torture: half an hour of faults, kills and mutants
 	go run ./internal/torture all
 
 .PHONY: bench

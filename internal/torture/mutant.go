@@ -144,6 +144,8 @@ func (s *suite) short(ctx context.Context, part, where string) error {
 		return s.guards(ctx, -1)
 	case "kills":
 		return s.kills(ctx, killsShort, 0, shortStops)
+	case "verbs":
+		return s.verbs(ctx, upTo(24))
 	case "signals":
 		return s.signals(ctx, signalsShort, 0, shortStops)
 	}

@@ -4,7 +4,7 @@ package main
 // code that occurs once.
 func allMutants() []mutant {
 	var all []mutant
-	for _, list := range [][]mutant{engineMutants, wireMutants, tableMutants, syncMutants, runMutants} {
+	for _, list := range [][]mutant{engineMutants, wireMutants, tableMutants, syncMutants, runMutants, verbMutants} {
 		all = append(all, list...)
 	}
 	return all
@@ -287,5 +287,37 @@ var runMutants = []mutant{
 	{
 		name: "what comes through a pipe is a yes", file: "cmd/dynamo/choose.go", part: "guards",
 		old: "if !isTerminal(s.in) || !isTerminal(s.err) {\n		hint :=", new: "if isTerminal(s.in) && !isTerminal(s.err) {\n		hint :=",
+	},
+}
+
+// Bugs in truncate, restore and undo, and in the journal that it reads.
+var verbMutants = []mutant{
+	{
+		name: "a sync journals no deletes", file: "table/sync.go", part: "verbs",
+		old: "	if s.journal != nil {\n		entries :=", new: "	if s.journal != nil && found[0].Kind != copier.OnlyTarget {\n		entries :=",
+	},
+	{
+		name: "the last image of a key counts", file: "internal/archive/journalread.go", part: "verbs",
+		old: "if !line.Again && !yield(line, err) {", new: "if !yield(line, err) {",
+	},
+	{
+		name: "an undo leaves what the run added", file: "table/undo.go", part: "verbs",
+		old: "	for _, deletes := range []bool{false, true} {\n		phase :=", new: "	for _, deletes := range []bool{false} {\n		u.unchanged.Add(u.Added)\n		phase :=",
+	},
+	{
+		name: "an undo keeps no journal", file: "table/rewind.go", part: "verbs",
+		old: "if r.undone.own != nil {", new: "if r.undone.own != nil && r.undone.Force {",
+	},
+	{
+		name: "an undo's journal has the wrong images", file: "table/rewind.go", part: "verbs",
+		old: "archive.Entry{Key: w.key, Old: now, NewDigest: was}", new: "archive.Entry{Key: w.key, Old: w.old, NewDigest: was}",
+	},
+	{
+		name: "a truncate looks only once", file: "table/copy.go", part: "verbs",
+		old: "if found == 0 && !begun {", new: "if found >= 0 || begun {",
+	},
+	{
+		name: "a restore goes on a few lines too far", file: "table/origin.go", part: "verbs",
+		old: "		line = n\n", new: "		line = min(n+25, end)\n",
 	},
 }

@@ -100,8 +100,11 @@ func newSchedule(seed uint64, number int) schedule {
 	switch {
 	case end != nil:
 		s.exits = end.exits
-	case s.mode != merge && slices.ContainsFunc(cards, func(c card) bool { return c.kind == ddbtest.Validation }):
-		s.exits = []int{0, 1} // a delete that is refused is the end
+	case slices.ContainsFunc(cards, func(c card) bool { return c.kind == ddbtest.Validation }):
+		s.exits = []int{0, 3} // a batch of few items may be divided down to one
+		if s.mode != merge {
+			s.exits = []int{0, 1, 3} // a delete that is refused is the end
+		}
 	default:
 		s.exits = []int{0}
 	}

@@ -83,6 +83,13 @@ func TestSignals(t *testing.T) {
 	}
 }
 
+func TestVerbs(t *testing.T) {
+	t.Parallel()
+	if err := short(t).verbs(t.Context(), upTo(2*len(errands))); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestSoak(t *testing.T) {
 	t.Parallel()
 	if err := short(t).soak(t.Context(), 300_000, 100_000); err != nil {
