@@ -2,6 +2,7 @@ package table
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -29,6 +30,7 @@ type CompareOptions struct {
 	Memory      int64         // what the join may hold before it spills to disk, in bytes; 0 means 256 MB
 	Stall       time.Duration // give up after so long without any progress; 0 means 15 minutes
 	Shape       copier.Shape  // changes or drops source items before they are compared
+	RunDir      string        // where a dump is kept while it is compared, in files without a name; "" means as in [CopyOptions]
 
 	Watch func(Phase) // told when reading begins; nil for none
 }
@@ -86,10 +88,11 @@ func detailed(d *copier.Difference, detail bool) (out Difference, err error) {
 	return out, nil
 }
 
-// A Comparison is a comparison of two tables, to be read with [Comparison.All].
+// A Comparison is a comparison of two tables, or dumps, to be read with [Comparison.All].
 type Comparison struct {
 	CompareOptions
-	source, target *Table
+	sides          [2]Side
+	source, target origin // once they are open
 	plan           Plan
 	began          time.Time
 	joined         copier.JoinStats
@@ -102,11 +105,17 @@ type Comparison struct {
 //
 // Tables that change meanwhile are compared as they were when each item was read; what looks
 // different is read once more before it is told.
-func (t *Table) Compare(target *Table, o CompareOptions) *Comparison {
+func (t *Table) Compare(target *Table, o CompareOptions) *Comparison { return Compare(t, target, o) }
+
+// Compare is [Table.Compare] for any two sides. A dump is checked as a whole before the comparison, as
+// [Table.Restore] does: checksums, counts and each line; what is compared is a private copy of what was checked, about as
+// large as the dump. The key is the table's; of two dumps one must have been made by [Table.Dump], which
+// keeps it. Slice is for tables only; so are ReadUnits and Eventual, and SkipExpired for a source that is one.
+func Compare(source, target Side, o CompareOptions) *Comparison {
 	if o.Watch == nil {
 		o.Watch = func(Phase) {}
 	}
-	return &Comparison{CompareOptions: o, source: t, target: target}
+	return &Comparison{CompareOptions: o, sides: [2]Side{source, target}}
 }
 
 // errStopped is why a comparison ends whose caller wants no more.
@@ -118,6 +127,7 @@ func (c *Comparison) All(ctx context.Context) iter.Seq2[Difference, error] {
 	return func(yield func(Difference, error) bool) {
 		c.began = time.Now()
 		options, err := c.prepare(ctx)
+		defer c.close()
 		if err != nil {
 			yield(Difference{}, err)
 			return
@@ -147,46 +157,75 @@ func (c *Comparison) All(ctx context.Context) iter.Seq2[Difference, error] {
 			}
 		}
 		if err := g.Wait(); err != nil {
-			yield(Difference{}, runError(err, c.source, c.target))
+			yield(Difference{}, c.explain(err))
 		}
 	}
 }
 
-// prepare looks at both tables.
-func (c *Comparison) prepare(ctx context.Context) (copier.JoinOptions, error) {
-	p := Plan{Command: "compare"}
-	none := copier.JoinOptions{}
+// explain explains an error; what a dump meets is no fault of a table's.
+func (c *Comparison) explain(err error) error {
+	source, target := c.source.table(), c.target.table()
+	if source == nil && target == nil {
+		return err
+	}
+	return runError(err, cmp.Or(source, target), cmp.Or(target, source))
+}
+
+// close gives back what dumps were kept in. Nobody is told of an error: nothing depends on what was there.
+func (c *Comparison) close() {
+	for _, o := range []origin{c.source, c.target} {
+		if s, ok := o.(*stored); ok {
+			_ = s.checked.Close()
+		}
+	}
+}
+
+// prepare looks at both sides.
+func (c *Comparison) prepare(ctx context.Context) (none copier.JoinOptions, err error) {
 	if c.Segments < 0 || c.Segments > 1_000_000 {
 		return none, usage("DynamoDB takes 1 to 1,000,000", "%d segments", c.Segments)
 	}
-	var err error
-	if p.Source, err = c.source.ready(ctx); err != nil {
+	if err := c.checkDumps(); err != nil {
 		return none, err
 	}
-	if p.Target, err = c.target.ready(ctx); err != nil {
-		return none, err
+	p := Plan{Command: "compare"}
+	for i, d := range []*Description{&p.Source, &p.Target} {
+		if *d, err = c.sides[i].described(ctx); err != nil {
+			return none, err
+		}
+	}
+	for _, known := range []struct{ of, by *Description }{{&p.Source, &p.Target}, {&p.Target, &p.Source}} {
+		if known.of.Schema.Partition.Name == "" {
+			known.of.Schema = known.by.Schema
+		}
 	}
 	c.plan = p
 	switch {
-	case p.Source.ID != "" && p.Source.ID == p.Target.ID:
+	case p.Source.Path == "" && p.Source.ID != "" && p.Source.ID == p.Target.ID:
 		return none, refused("check the profiles, their endpoints, and the AWS_ variables in the environment",
 			"source and target are the same table: %s", p.Source)
+	case p.Source.Schema.Partition.Name == "":
+		return none, usage("compare one of them with a table", "neither dump says what the key of its table is")
 	case p.Source.Schema != p.Target.Schema:
 		return none, mismatch("", "the keys do not fit: source has %s, target has %s", p.Source.Schema, p.Target.Schema)
 	}
-	if p.ReadUnits, err = c.ReadUnits.of(p.Source, p.Source.ReadCapacity, "read"); err != nil {
+	if p.ReadUnits, err = c.budget(p.Source); err != nil {
 		return none, err
 	}
-	if p.TargetReadUnits, err = c.ReadUnits.of(p.Target, p.Target.ReadCapacity, "read"); err != nil {
+	if p.TargetReadUnits, err = c.budget(p.Target); err != nil {
 		return none, err
 	}
+	if err := c.open(ctx, &p); err != nil {
+		return none, err
+	}
+	p.SourceItems, p.SourceBytes = p.Source.Items, p.Source.Bytes
 	p.Readers = compareReaders
 	p.Segments = or0(c.Segments, segments(p.Source, p.Readers))
 	if c.Slice != nil {
 		if err := checkSlice(c.Slice, p.Source, p.Target); err != nil {
 			return none, err
 		}
-		if p.SourceItems = 0; !c.Slice.All {
+		if p.SourceItems, p.SourceBytes = 0, 0; !c.Slice.All {
 			p.Segments = 1
 		}
 	}
@@ -202,6 +241,56 @@ func (c *Comparison) prepare(ctx context.Context) (copier.JoinOptions, error) {
 	}, nil
 }
 
+// checkDumps refuses, before a dump is read, what does not go with one.
+func (c *Comparison) checkDumps() error {
+	for i, s := range c.sides {
+		if _, ok := s.(*Dump); !ok {
+			continue
+		}
+		if c.Slice != nil {
+			return usage("compare all of it", "a dump has no keys to find a slice by")
+		}
+		if c.SkipExpired && i == 0 {
+			return errNoTTL
+		}
+	}
+	return nil
+}
+
+// open has both sides ready to be read: a dump is checked.
+func (c *Comparison) open(ctx context.Context, p *Plan) error {
+	tmp := ""
+	for i, side := range []struct {
+		origin *origin
+		about  *Description
+	}{{&c.source, &p.Source}, {&c.target, &p.Target}} {
+		if side.about.Path != "" && tmp == "" {
+			store, err := openRuns(c.RunDir)
+			if err != nil {
+				return err
+			}
+			tmp = store.Dir()
+			c.Watch(Phase{Name: phaseCheck})
+		}
+		var err error
+		if *side.origin, err = c.sides[i].opened(ctx, *side.about, tmp); err != nil {
+			return err
+		}
+		if s, ok := (*side.origin).(*stored); ok {
+			*side.about = s.about
+		}
+	}
+	return nil
+}
+
+// budget is for a table: reading a dump consumes nothing.
+func (c *Comparison) budget(d Description) (float64, error) {
+	if d.Path != "" {
+		return 0, nil
+	}
+	return c.ReadUnits.of(d, d.ReadCapacity, "read")
+}
+
 const phaseCompare = "compare"
 
 // compareReaders is how many pairs of segments a comparison reads at once: nothing is
@@ -215,9 +304,9 @@ func or0(n, otherwise int) int {
 	return n
 }
 
-func (c *Comparison) half(t *Table, d Description, side string) (copier.Half, error) {
-	src, err := t.part(d, c.Slice, scanOptions{segments: c.plan.Segments, eventual: c.Eventual, side: side})
-	h := copier.Half{Source: src, Getter: getter{t.plane(d), side}, Stats: &c.read, ReadUnits: c.plan.ReadUnits}
+func (c *Comparison) half(from origin, d Description, side string) (copier.Half, error) {
+	src, err := from.part(d, c.Slice, scanOptions{segments: c.plan.Segments, eventual: c.Eventual, side: side})
+	h := copier.Half{Source: src, Getter: from.getter(d, side), Stats: &c.read, ReadUnits: c.plan.ReadUnits}
 	if side == targetSide {
 		h.Stats, h.ReadUnits = &c.held, c.plan.TargetReadUnits
 	}

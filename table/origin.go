@@ -54,10 +54,12 @@ func (s *stored) place(d Description) runs.Place {
 
 func (s *stored) shape(_ context.Context, own copier.Shape, skipExpired bool) (copier.Shape, error) {
 	if skipExpired {
-		return nil, usage("leave it out", "a dump knows no TTL: nothing in it can be skipped as expired")
+		return nil, errNoTTL
 	}
 	return own, nil
 }
+
+var errNoTTL = usage("leave it out", "a dump knows no TTL: nothing in it can be skipped as expired")
 
 func (s *stored) preflight(_ context.Context, d Description, o CopyOptions) error {
 	if d.Items == 0 && !o.AllowEmptySource {

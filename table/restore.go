@@ -7,8 +7,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/aws/aws-sdk-go-v2/aws/arn"
-
 	"github.com/dynamo-cmdline/dynamo/internal/archive"
 )
 
@@ -89,16 +87,13 @@ func (t *Table) stored(ctx context.Context, from string, o CopyOptions) (*stored
 }
 
 func (s *stored) dump(ctx context.Context, tmp string) error {
-	found, err := archive.OpenDump(s.about.Path)
-	if err != nil {
+	schema := s.about.Schema
+	found, about, err := openDump(s.about.Path)
+	if s.about = about; err != nil {
 		return err
 	}
-	s.about.Path, s.about.ID = found.Dir, found.ID
-	if where, err := arn.Parse(found.Summary.TableARN); err == nil {
-		s.about.Account, s.about.Region = where.AccountID, where.Region
-		s.about.Table = filepath.Base(where.Resource)
-	}
-	s.checked, err = found.Check(ctx, s.about.Schema, tmp)
+	s.about.Schema = schema
+	s.checked, err = found.Check(ctx, schema, tmp)
 	return err
 }
 
@@ -118,13 +113,13 @@ func (s *stored) letters(ctx context.Context, tmp string, o CopyOptions) (CopyOp
 	return o, err
 }
 
-// dumpError explains why a dump is not restored.
+// dumpError explains why a dump is not taken.
 func dumpError(err error) error {
 	var choice *archive.ChoiceError
 	var bad *archive.BadDumpError
 	switch {
 	case errors.As(err, &choice) && len(choice.Names) > 0:
-		return usage("name one of them: --from "+filepath.Join(choice.Dir, choice.Names[0]), "%w", err)
+		return usage("name one of them, like "+filepath.Join(choice.Dir, choice.Names[0]), "%w", err)
 	case errors.As(err, &choice), errors.Is(err, fs.ErrNotExist):
 		return usage("", "%w", err)
 	case errors.As(err, &bad):

@@ -19,8 +19,9 @@ import (
 // compareOptions are the flags of compare. Those of copy are for --repair.
 type compareOptions struct {
 	copyOptions
-	detail, repair bool
-	compare        table.CompareOptions
+	detail, repair         bool
+	sourceDump, targetDump string // where it is; "" for a side that is a table
+	compare                table.CompareOptions
 }
 
 func compareCommand(s streams) *cli.Command {
@@ -29,19 +30,23 @@ func compareCommand(s streams) *cli.Command {
 		UsageText: `dynamo compare --table orders --source prod --target dev
 dynamo compare --table orders --source prod --target dev --detail
 dynamo compare --table orders --source prod --target dev --json
-dynamo compare --table orders --source prod --target dev --repair`,
+dynamo compare --table orders --source prod --target dev --repair
+dynamo compare --table orders --source prod --target file:dumps`,
 		Description: `Reads both tables and prints a line for each item in which they differ: + and its key where only the
 source has it, - where only the target has it, ~ where it differs by value. Key values are separated by a
 blank; binary is in base64, and what holds blanks or control characters in JSON quotes. --detail adds, behind
 a tab, the attributes that differ. --repair then writes what differs, as dynamo copy does.
 
+A side may be a dump, or an export of AWS's: file:DIR, its own directory or one that holds just one. All of it is
+checked first, as dynamo restore does. --repair with a dump as the source restores it; a dump is not written to.
+
 Exit codes: 0 equal, or repaired; 1 failed, 2 usage or configuration, 3 repaired but for rejected items,
-4 they differ, 5 refused by a guard, 6 credentials or permission, 7 table missing or of another schema,
-8 another run has the target, 130 interrupted, 143 terminated.`,
+4 they differ, 5 refused by a guard, 6 credentials or permission, 7 table missing or of another schema, a dump
+that is damaged or does not fit; 8 another run has the target, 130 interrupted, 143 terminated.`,
 		Flags: slices.Concat([]cli.Flag{
 			&cli.StringSliceFlag{Name: "table", Aliases: []string{"t"}, Usage: "compare `NAME`; repeatable, and a glob like 'orders-*'"},
-			&cli.StringFlag{Name: "source", Aliases: []string{"src"}, Usage: "`PROFILE` of one side"},
-			&cli.StringFlag{Name: "target", Aliases: []string{"tgt"}, Usage: "`PROFILE` of the other side"},
+			&cli.StringFlag{Name: "source", Aliases: []string{"src"}, Usage: "`PROFILE` of one side; or a dump, file:DIR"},
+			&cli.StringFlag{Name: "target", Aliases: []string{"tgt"}, Usage: "`PROFILE` of the other side, or a dump"},
 			&cli.StringFlag{Name: "target-table", Usage: "`NAME` of the table in the target, where it is another"},
 			&cli.BoolFlag{Name: "detail", Usage: "say which attributes differ", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "repair", Usage: "then make the target equal: asks, and keeps a journal", DisableDefaultText: true},
@@ -66,14 +71,18 @@ func compareFlagsOf(c *cli.Context) (compareOptions, error) {
 	if err != nil {
 		return o, err
 	}
+	if err := o.dumps(c); err != nil {
+		return o, err
+	}
 	for _, name := range repairOnly {
-		if c.IsSet(name) && !o.repair {
+		if c.IsSet(name) && !o.repair && (name != "run-dir" || !o.ofDump()) {
 			return o, badUsage("add --repair to write", "--%s means nothing where nothing is written", name)
 		}
 	}
 	o.compare = table.CompareOptions{
 		Detail: o.detail, Segments: o.copy.Segments, ReadUnits: o.copy.ReadUnits, Eventual: o.copy.Eventual,
 		Slice: o.copy.Slice, SkipExpired: o.copy.SkipExpired, Memory: o.copy.Memory, Stall: o.copy.Stall,
+		RunDir: o.copy.RunDir,
 	}
 	o.copy.Mode, o.copy.Detail = table.Sync, o.detail
 	return o, nil
@@ -88,9 +97,9 @@ func runCompare(ctx context.Context, o compareOptions, s streams) error {
 	log := o.display.logger(s)
 	o.source.attach(ctx, log, s)
 	o.target.attach(ctx, log, s)
-	names, err := chooseTables(ctx, o.copyOptions, conf, s)
+	names, err := o.names(ctx, conf, s)
 	if err != nil {
-		return interrupted(ctx, err)
+		return err
 	}
 	if o.targetTable != "" && len(names) > 1 {
 		return badUsage("", "--target-table names one table, and %d are to be compared", len(names))
@@ -136,25 +145,17 @@ func runCompare(ctx context.Context, o compareOptions, s streams) error {
 func compareOne(ctx context.Context, o compareOptions, name string, s streams) error {
 	p := &printer{s: s, json: o.display.json, end: "\n"}
 	p.begin()
-	source, err := o.source.open(ctx, name)
-	if err != nil {
-		return p.close(table.CompareSummary{Command: "compare"}, err)
-	}
-	targetName := name
-	if o.targetTable != "" {
-		targetName = o.targetTable
-	}
-	target, err := o.target.open(ctx, targetName)
+	source, target, from, to, err := o.sides(ctx, name)
 	if err != nil {
 		return p.close(table.CompareSummary{Command: "compare"}, err)
 	}
 	show := newProgress(s, o.display, o.display.logger(s))
 	defer show.stop()
 	if o.repair {
-		return repairOne(ctx, o, source, target, p, show)
+		return repairOne(ctx, o, from, to, p, show)
 	}
 	o.compare.Watch = show.phase
-	c := source.Compare(target, o.compare)
+	c := table.Compare(source, target, o.compare)
 	for d, err := range c.All(ctx) {
 		if err != nil {
 			show.stop()
@@ -178,16 +179,19 @@ func compareOne(ctx context.Context, o compareOptions, name string, s streams) e
 	return p.close(sum, err)
 }
 
-// repairOne syncs, and prints the differences as they are found.
+// repairOne syncs, from a dump where source is nil, and prints the differences as they are found.
 func repairOne(ctx context.Context, o compareOptions, source, target *table.Table, p *printer, show *progress) error {
 	if o.dryRun {
-		plan, err := source.PlanCopy(ctx, target, o.copy)
+		plan, err := o.planRepair(ctx, source, target)
 		if err == nil {
 			describePlan(p.s.err, plan)
 		}
 		return p.close(plan, err)
 	}
-	o.copy.Confirm = func(plan table.Plan) error { return confirm(ctx, plan, o.yes, o.display, p.s) }
+	o.copy.Confirm = func(plan table.Plan) error {
+		show.stop()
+		return confirm(ctx, plan, o.yes, o.display, p.s)
+	}
 	o.copy.Watch = show.phase
 	var broken error
 	o.copy.Found = func(d table.Difference) {
@@ -195,7 +199,13 @@ func repairOne(ctx context.Context, o compareOptions, source, target *table.Tabl
 			broken = err // the repair goes on
 		}
 	}
-	summary, err := source.Copy(ctx, target, o.copy)
+	var summary table.Summary
+	var err error
+	if source == nil {
+		summary, err = target.Restore(ctx, o.sourceDump, o.copy)
+	} else {
+		summary, err = source.Copy(ctx, target, o.copy)
+	}
 	show.stop()
 	summary.Command = "compare"
 	err = left(summary, o.copy.RunDir, interrupted(ctx, err))
@@ -204,7 +214,7 @@ func repairOne(ctx context.Context, o compareOptions, source, target *table.Tabl
 	}
 	n := p.counts
 	if !p.json && !o.display.quiet && summary.Run != "" {
-		say(p.s.err, "%s: %s put, %s deleted, %s unchanged; run %s\n", visible(source.Name()), count(summary.Written), count(summary.Deleted), count(summary.Unchanged), summary.Run)
+		say(p.s.err, "%s: %s put, %s deleted, %s unchanged; run %s\n", visible(target.Name()), count(summary.Written), count(summary.Deleted), count(summary.Unchanged), summary.Run)
 	}
 	return p.close(struct {
 		table.Summary
@@ -213,6 +223,13 @@ func repairOne(ctx context.Context, o compareOptions, source, target *table.Tabl
 		OnlyTarget int64 `json:"only_target"`
 		Differs    int64 `json:"differs"`
 	}{summary, summary.Unchanged, n[table.OnlySource], n[table.OnlyTarget] + summary.Extras, n[table.Differs]}, err)
+}
+
+func (o *compareOptions) planRepair(ctx context.Context, source, target *table.Table) (table.Plan, error) {
+	if source == nil {
+		return target.PlanRestore(ctx, o.sourceDump, o.copy)
+	}
+	return source.PlanCopy(ctx, target, o.copy)
 }
 
 // A printer writes differences as they come, as lines or as one JSON object.

@@ -20,6 +20,7 @@ type Stored struct {
 	ID      string // of the manifests' content
 	Summary Summary
 	Files   []DataFile
+	About   []byte // table.json: what AWS knows of the table; nil in an export of AWS's
 }
 
 // A BadDumpError says what is wrong with a dump, and where.
@@ -92,7 +93,7 @@ func OpenDump(dir string) (*Stored, error) {
 	if want := s.Summary.AboutSHA256; want != "" && want != sha256Of(about) {
 		return nil, &BadDumpError{File: aboutName, Err: errors.New("it is not the one that the summary has the checksum of")}
 	}
-	s.ID = sha256Of(append(summary, files...))
+	s.About, s.ID = about, sha256Of(append(summary, files...))
 	return s, s.parse(files)
 }
 

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"context"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/dynamo-cmdline/dynamo/table"
+)
+
+// This file says what the two sides of a comparison are: tables, or dumps.
+
+// ofDump reports whether a side is a dump.
+func (o *compareOptions) ofDump() bool { return o.sourceDump != "" || o.targetDump != "" }
+
+// dumps reads which sides are dumps, and refuses what means nothing for one.
+func (o *compareOptions) dumps(c *cli.Context) error {
+	for i, dump := range []*string{&o.sourceDump, &o.targetDump} {
+		side := []string{"source", "target"}[i]
+		place, ok := strings.CutPrefix(c.String(side), "file:")
+		if !ok {
+			continue
+		}
+		if place == "" {
+			return badUsage("like file:dumps", "--%s %s: want a directory", side, c.String(side))
+		}
+		*dump = place
+		for _, name := range []string{side + "-region", side + "-endpoint-url", side + "-table"} {
+			if c.IsSet(name) {
+				return badUsage("leave it out", "--%s means nothing where the %s is a dump", name, side)
+			}
+		}
+	}
+	switch {
+	case o.targetDump != "" && o.repair:
+		return badUsage("make a new one: dynamo backup --to DIR", "--repair writes to the target, and a dump is not written to")
+	case o.sourceDump != "" && o.targetDump != "" && c.IsSet("table"):
+		return badUsage("leave it out", "--table means nothing between two dumps")
+	}
+	return nil
+}
+
+// names are the tables to compare. What a dump is of it says itself.
+func (o *compareOptions) names(ctx context.Context, conf config, s streams) ([]string, error) {
+	if o.sourceDump != "" && o.targetDump != "" {
+		return []string{"the dumps"}, nil
+	}
+	from := o.copyOptions
+	if o.sourceDump != "" {
+		from.source = from.target // whose tables a glob or a person chooses from
+	}
+	names, err := chooseTables(ctx, from, conf, s)
+	if err == nil && len(names) > 1 && o.ofDump() {
+		err = badUsage("name it: --table NAME", "a dump is of one table, and %d are to be compared with it", len(names))
+	}
+	return names, interrupted(ctx, err)
+}
+
+// sides opens both. A side that is a table is returned as one, too.
+func (o *compareOptions) sides(ctx context.Context, name string) (source, target table.Side, from, to *table.Table, err error) {
+	if o.sourceDump != "" {
+		source = table.NewDump(o.sourceDump)
+	} else if from, err = o.source.open(ctx, name); err == nil {
+		source = from
+	}
+	if o.targetTable != "" {
+		name = o.targetTable
+	}
+	if o.targetDump != "" {
+		target = table.NewDump(o.targetDump)
+	} else if err == nil {
+		to, err = o.target.open(ctx, name)
+		target = to
+	}
+	return source, target, from, to, err
+}
