@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -254,6 +255,11 @@ func (t *trial) latestRun() (string, error) {
 	if err != nil || len(found) == 0 {
 		return "", err
 	}
-	slices.SortFunc(found, strings.Compare)
-	return filepath.Base(filepath.Dir(found[len(found)-1])), nil
+	latest := slices.MaxFunc(found, func(a, b string) int { // of one second, a later one has a number behind its name
+		return cmp.Or(strings.Compare(runName(a)[:len("20060102T150405Z")], runName(b)[:len("20060102T150405Z")]), len(a)-len(b), strings.Compare(a, b))
+	})
+	return runName(latest), nil
 }
+
+// runName is the name of the run that a checkpoint is of.
+func runName(checkpoint string) string { return filepath.Base(filepath.Dir(checkpoint)) }
