@@ -266,7 +266,7 @@ func TestUndoChangedSince(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, line := range []string{`{"S":"differs-changed"}},"Error":"it was changed since run ` + s.Run, `"v":{"S":"old"}`, `{"S":"differs-gone"}`,
+	for _, line := range []string{`{"S":"differs-changed"}`, `"Error":"it was changed since run ` + s.Run, `"v":{"S":"old"}`, `{"S":"differs-gone"}`,
 		`{"Key":{"pk":{"S":"new-changed"}},"Error":"it was changed since`, `{"S":"extra-changed"}`, "it was deleted since", "it was added since"} {
 		if !strings.Contains(string(letters), line) {
 			t.Errorf("no %s in\n%s", line, letters)
