@@ -13,11 +13,12 @@ import (
 	"github.com/dynamo-cmdline/dynamo/item"
 )
 
-// TestHundredThousand copies 100,000 items of all types with edge values.
+// TestHundredThousand copies 100,000 items of all types with edge values; fewer
+// under the race detector.
 func TestHundredThousand(t *testing.T) {
 	t.Parallel()
 	p := newPair(t, ddbtest.Table{Sort: ddbtest.N("sk")})
-	p.fill(t, p.prod, ddbtest.EdgeItems(p.Table, 100_000, 1))
+	p.fill(t, p.prod, ddbtest.EdgeItems(p.Table, many, 1))
 	source, target := p.open(t)
 	o := soon(Replace)
 	o.Segments = 1 // the engine reads the whole table for each page of a segment
@@ -25,7 +26,7 @@ func TestHundredThousand(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if summary.Read != 100_000 || summary.Written != 100_000 || summary.Rejected != 0 {
+	if summary.Read != many || summary.Written != many || summary.Rejected != 0 {
 		t.Fatalf("summary %+v", summary)
 	}
 	p.requireEqual(t)

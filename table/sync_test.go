@@ -282,7 +282,7 @@ func TestCompare(t *testing.T) {
 		t.Fatalf("%v, %+v", list, s)
 	}
 	random := rand.New(rand.NewPCG(7, 0))
-	for range 100 {
+	for range 30 {
 		at := random.Perm(500)[:3]
 		key := func(i int) ddbtest.Item { return ddbtest.Item{"pk": inProd[i]["pk"], "sk": inProd[i]["sk"]} }
 		values := func(i int) string { return fmt.Sprintf("[p%d %d]", i/10, i%10) }
