@@ -41,25 +41,28 @@ func (t *Table) besides(ctx context.Context, p *past, o CopyOptions) (*beside, e
 
 // resumeBeside goes on with a restore from AWS. What it is from may be gone by now, if AWS has been asked.
 func (t *Table) resumeBeside(ctx context.Context, s *runs.State, o CopyOptions, run string) (Summary, error) {
-	p, err := t.pastNamed(ctx, s.Source.Backup)
+	p, err := t.pastOfRun(ctx, s)
 	if err != nil {
-		if s.Made == nil || s.Made.ID == "" || ctx.Err() != nil {
-			return Summary{}, err
-		}
-		p = &past{about: Description{Profile: s.Source.Profile, Account: s.Source.Account, Region: s.Source.Region, Table: s.Source.Table,
-			Backup: s.Source.Backup, ID: s.Source.ID, Made: s.Made.Asked}}
-		d, err := t.describeOwn(ctx)
-		if err != nil {
-			return Summary{}, err
-		}
-		p.about.Schema = d.Schema // which the temporary table is held to
-		return copyFrom(ctx, &beside{making: making{past: p, bare: true, stall: o.Stall}}, t, o, run)
+		return Summary{}, err
 	}
 	b, err := t.besides(ctx, p, o)
 	if err != nil {
 		return Summary{}, err
 	}
 	return copyFrom(ctx, b, t, o, run)
+}
+
+// pastOfRun finds again what a run is from. That may be gone by now, where AWS has taken up the restore.
+func (t *Table) pastOfRun(ctx context.Context, s *runs.State) (*past, error) {
+	from := s.Source
+	p, err := t.pastNamed(ctx, from.Backup)
+	if p == nil && err == nil {
+		err = mismatch("", "the run is from %q, which is no backup", from.Backup)
+	}
+	if err != nil && kindOf(err) != Denied && s.Made != nil && s.Made.ID != "" && ctx.Err() == nil {
+		return &past{lost: true, about: Description{Profile: from.Profile, Account: from.Account, Region: from.Region, Table: from.Table, Backup: from.Backup, ID: from.ID}}, nil
+	}
+	return p, err
 }
 
 func (b *beside) table() *Table { return nil }
@@ -93,10 +96,7 @@ func (c *copying) runBeside(ctx context.Context, b *beside) (err error) {
 	}
 	b.save = c.write
 	if c.state.Phase == phaseDrop {
-		if n := c.over.Rejected; n > 0 {
-			err = &Error{Rejected, "what and why: " + c.letters.Path(), fmt.Errorf("the target refused %d items; all others are in", n)}
-		}
-		return c.dropped(ctx, b, err)
+		return c.dropped(ctx, b, c.rejectedBefore())
 	}
 	if err := c.restored(ctx, b); err != nil {
 		if kindOf(err) == Refused {

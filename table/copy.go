@@ -208,10 +208,13 @@ func (c *copying) run(ctx context.Context) error {
 	} else {
 		err = c.work(ctx)
 	}
-	if c.state.Settings != nil && (err == nil || kindOf(err) == Rejected) {
-		return c.putBack(ctx, err)
+	if c.state.Settings == nil || err != nil && kindOf(err) != Rejected {
+		return err
 	}
-	return err
+	if e := c.enter(phaseSettings); e != nil { // after which the target may be protected
+		return e
+	}
+	return c.putBack(ctx, err)
 }
 
 // work has the order of safety: what is kept for undo is in place, and the

@@ -188,6 +188,8 @@ func (d Description) String() string {
 	switch {
 	case d.Path != "":
 		return "dump " + d.Path + " of " + text
+	case d.Backup != "" && d.Made.IsZero():
+		return d.Backup + " of " + text
 	case d.Backup == pitrLatest:
 		return "the latest restorable time, now " + d.Made.UTC().Format(time.RFC3339) + ", of " + text
 	case strings.HasPrefix(d.Backup, pitrPrefix):

@@ -29,6 +29,7 @@ type past struct {
 	keys     []types.KeySchemaElement
 	features *types.SourceTableFeatureDetails // that the backup remembers; nil for none
 	at       time.Time                        // zero for a backup, and for the latest point
+	lost     bool                             // it is gone, and was restored before: only its place is known
 }
 
 // isPoint reports whether it is a point in time, and no backup.
@@ -156,10 +157,14 @@ func (p *past) fits(target Description) error {
 	if where := p.about; where.Account != target.Account || where.Region != target.Region {
 		return usage("dump it there, and restore the dump: dynamo backup --to", "the backup is in account %s, %s, and AWS restores it there only; the table is %s", where.Account, where.Region, target)
 	}
-	if p.isPoint() {
+	s := target.Schema
+	switch {
+	case p.lost: // the temporary table is held to it
+		p.about.Schema = s
+		return nil
+	case p.isPoint():
 		return nil
 	}
-	s := target.Schema
 	for _, k := range p.keys {
 		want := s.Sort.Name
 		if k.KeyType == types.KeyTypeHash {

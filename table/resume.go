@@ -61,7 +61,7 @@ func Resume(ctx context.Context, name string, o ResumeOptions) (Summary, error) 
 		if err != nil {
 			return Summary{}, err
 		}
-		if state.Made != nil && state.Made.Kept {
+		if state.Made != nil && state.Made.Kept || state.Phase == phaseSettings {
 			return resumeAs(ctx, store, name, target, options)
 		}
 		if state.Source.Backup != "" {

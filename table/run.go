@@ -28,6 +28,9 @@ const (
 	phaseDone     = "done"
 )
 
+// lettersName is the dead-letter file's, in a run's directory.
+const lettersName = "rejected.jsonl"
+
 // kept is what of a copy outlives the process.
 type kept struct {
 	store   *runs.Store
@@ -106,7 +109,7 @@ func (c *copying) prepare(ctx context.Context, name string) (err error) {
 	if err != nil {
 		return err
 	}
-	c.letters, err = archive.OpenLetters(filepath.Join(c.dir.Dir, "rejected.jsonl"), c.state.Letters, c.plan.Target.Schema)
+	c.letters, err = archive.OpenLetters(filepath.Join(c.dir.Dir, lettersName), c.state.Letters, c.plan.Target.Schema)
 	return err
 }
 

@@ -64,8 +64,8 @@ func (a aboutTable) settings(of string) settings {
 		}
 	}
 	for _, tag := range a.Tags {
-		if !strings.HasPrefix(aws.ToString(tag.Key), "aws:") { // which are AWS's to give
-			s.Tags = append(s.Tags, tag)
+		if key := aws.ToString(tag.Key); !strings.HasPrefix(key, "aws:") { // which are AWS's to give
+			s.Tags = append(s.Tags, types.Tag{Key: aws.String(key), Value: aws.String(aws.ToString(tag.Value))}) // a dump leaves empty ones out
 		}
 	}
 	slices.SortFunc(s.Tags, func(a, b types.Tag) int { return strings.Compare(*a.Key, *b.Key) })

@@ -45,8 +45,10 @@ func chooseBackup(ctx context.Context, o restoreOptions, s streams) (string, err
 			Error *failure `json:"error"`
 		}{there, failureOf(refusal)}, refusal)
 	}
-	if err := printRestorable(s.out, there); err != nil {
-		return "", err
+	if there.Exists || len(there.Backups) > 0 {
+		if err := printRestorable(s.out, there); err != nil {
+			return "", err
+		}
 	}
 	if errors.Is(refusal, errNoBackup) && isTerminal(s.in) && isTerminal(s.err) {
 		return askBackup(ctx, there, s)
