@@ -120,6 +120,7 @@ func (c *copying) runBeside(ctx context.Context, b *beside) (err error) {
 // restored returns when the temporary table can be read, and is what it was thought to be.
 func (c *copying) restored(ctx context.Context, b *beside) (err error) {
 	first := c.state.Phase == phaseRestore
+	b.again = first
 	if first {
 		c.watch(Phase{Name: phaseRestore}, c.plan.Target)
 	}

@@ -32,6 +32,7 @@ type making struct {
 	to    *Table // the new one
 	note  *runs.Made
 	save  func() error // puts the note on disk
+	again bool         // nothing was done with it yet
 	bare  bool         // for reading only: on demand, without indexes
 	stall time.Duration
 }
@@ -55,7 +56,7 @@ func (m *making) await(ctx context.Context) (Description, error) {
 		switch {
 		case errors.As(err, &missing):
 			if seen || time.Since(m.note.Asked) > unseenLimit {
-				return Description{}, mismatch("begin anew", "table %s, which AWS was restoring, is gone", m.note.Name)
+				return Description{}, m.gone()
 			}
 		case err != nil:
 			return Description{}, m.to.controlError("wait for", err)
@@ -75,6 +76,19 @@ func (m *making) await(ctx context.Context) (Description, error) {
 	}
 }
 
+// BeginAnew is the Hint of an [Error] of a run that [Resume] cannot go on with.
+const BeginAnew = "begin anew"
+
+// gone explains that somebody has deleted the table, or AWS has. While nothing has come of it yet, it can be asked for again.
+func (m *making) gone() error {
+	err := mismatch(BeginAnew, "table %s, which AWS was restoring, is gone", m.note.Name)
+	if !m.again {
+		return err
+	}
+	m.note.ID, m.note.ARN, m.note.Asked = "", "", time.Time{}
+	return both(mismatch("", "%w", err), m.save())
+}
+
 // made describes the table, if it is the one that was asked for.
 func (m *making) made(raw *types.TableDescription) (Description, error) {
 	if raw == nil || raw.TableArn == nil {
@@ -82,7 +96,7 @@ func (m *making) made(raw *types.TableDescription) (Description, error) {
 	}
 	d, err := m.to.description(raw)
 	if err == nil && (d.ID != m.note.ID || d.ARN != m.note.ARN) {
-		err = mismatch("begin anew", "table %s was replaced by another of the same name", d)
+		err = mismatch(BeginAnew, "table %s was replaced by another of the same name", d)
 	}
 	return d, err
 }

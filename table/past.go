@@ -55,6 +55,9 @@ func (t *Table) pastNamed(ctx context.Context, from string) (*past, error) {
 	}
 	list, err := t.Backups(ctx, t.baseName())
 	if err != nil {
+		if e := (*Error)(nil); errors.As(err, &e) && e.Kind == Denied && e.Hint == "" {
+			e.Hint = "a backup is looked for because there is no directory or file " + from + " here; its ARN is not looked for"
+		}
 		return nil, err
 	}
 	list = slices.DeleteFunc(list, func(b Backup) bool { return b.Name != from })

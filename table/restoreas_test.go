@@ -183,6 +183,11 @@ func TestRestoreAsOfATableThatIsGone(t *testing.T) {
 	}
 	for what, from := range map[string]string{"name": made.Name, "dump": dumps} {
 		name := p.another(t)
+		// Which account it is, only the new table says.
+		_, err := dev.RestoreAs(t.Context(), from, name, CopyOptions{RunDir: t.TempDir(), Protected: Guard{Accounts: []string{p.dev.ID}}})
+		if all, e := dev.List(t.Context()); kindOf(err) != Refused || e != nil || slices.Contains(all, name) {
+			t.Errorf("%s: %v, %v, %q", what, err, e, all)
+		}
 		s, err := dev.RestoreAs(t.Context(), from, name, CopyOptions{RunDir: t.TempDir()})
 		if err != nil || !slices.ContainsFunc(s.NotPutBack, func(s string) bool { return strings.Contains(s, "auto scaling") }) {
 			t.Fatalf("%s: %v, %+v", what, err, s)

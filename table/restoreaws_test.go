@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/dynamo-cmdline/dynamo/internal/ddbtest"
+	"github.com/dynamo-cmdline/dynamo/internal/runs"
 )
 
 // backedUp gives prod's and dev's tables the same items, and makes a backup of dev's.
@@ -447,4 +448,123 @@ func TestRestoreFromAWSGoesOn(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A temporary table that somebody deletes is asked for again, as long as nothing was done with it; after that the run is lost.
+func TestRestoreWhoseTableIsGone(t *testing.T) {
+	t.Parallel()
+	for _, op := range []string{"DescribeTable", "BatchWriteItem"} {
+		t.Run(op, func(t *testing.T) {
+			t.Parallel()
+			p := newPair(t, ddbtest.Table{})
+			made := p.backedUp(t, 1, 120)
+			p.afterwards(t, 1, 130)
+			_, dev := p.open(t)
+			o := restoring(t, Merge)
+			o.Workers = 1
+			ctx, stop := context.WithCancelCause(t.Context())
+			defer stop(nil)
+			at := ddbtest.Fault{Kind: ddbtest.Observe, Op: op, Table: p.Name, Skip: 1, Count: 1, Do: func() { stop(errEnough) }}
+			if op == "DescribeTable" {
+				at.Table += temporaryMark + "*"
+			}
+			p.dev.Proxy.Inject(at)
+			s, err := dev.Restore(ctx, made.ARN, o)
+			if !errors.Is(err, errEnough) || s.Temporary == "" {
+				t.Fatalf("%v, %+v", err, s)
+			}
+			if err := p.dev.DeleteTable(t.Context(), s.Temporary); err != nil {
+				t.Fatal(err)
+			}
+			p.age(t, o.RunDir, s.Run)
+			written := len(p.wrote())
+			_, err = Resume(t.Context(), "", ResumeOptions{RunDir: o.RunDir})
+			if kindOf(err) != Mismatch || !strings.Contains(err.Error(), "is gone") || len(p.wrote()) != written {
+				t.Fatal(err)
+			}
+			if op != "DescribeTable" {
+				if hintOf(err) != BeginAnew {
+					t.Errorf("hint %q", hintOf(err))
+				}
+				return
+			}
+			if done, err := Resume(t.Context(), "", ResumeOptions{RunDir: o.RunDir}); err != nil || done.Read != 120 {
+				t.Fatalf("%v, %+v", err, done)
+			}
+			if list := p.temporary(t); len(list) > 0 {
+				t.Errorf("left: %q", list)
+			}
+		})
+	}
+}
+
+// age makes a run's request to AWS an hour older than it is.
+func (p pair) age(t *testing.T, dir, run string) {
+	t.Helper()
+	store, err := runs.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, state, err := store.Load(run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	state.Made.Asked = state.Made.Asked.Add(-time.Hour)
+	if err := r.Save(state); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The table that is deleted is the one that AWS made for the run: not another of its name, and none of another name.
+func TestRestoreDropsNothingElse(t *testing.T) {
+	t.Parallel()
+	p := newPair(t, ddbtest.Table{})
+	made := p.backedUp(t, 1, 20)
+	_, dev := p.open(t)
+	o := restoring(t, Sync)
+	id := p.dev.Proxy.Inject(ddbtest.Fault{Kind: ddbtest.Deny, Op: "DeleteTable", Table: p.Name + temporaryMark + "*"})
+	s, err := dev.Restore(t.Context(), made.ARN, o)
+	if kindOf(err) != Denied {
+		t.Fatal(err)
+	}
+	p.dev.Proxy.Remove(id)
+	other := p.Table
+	other.Name = s.Temporary
+	if err := p.dev.DeleteTable(t.Context(), s.Temporary); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.dev.CreateTable(t.Context(), other); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := p.dev.DeleteTable(context.Background(), other.Name); err != nil {
+			t.Error(err)
+		}
+	})
+	if _, err := Resume(t.Context(), s.Run, ResumeOptions{RunDir: o.RunDir}); kindOf(err) != Mismatch || !strings.Contains(err.Error(), "was replaced") {
+		t.Fatal(err)
+	}
+	store, err := runs.Open(o.RunDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, state, err := store.Load(s.Run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := dev.Describe(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	state.Made.Name, state.Made.ID, state.Made.ARN = p.Name, own.ID, own.ARN // of the table itself
+	if err := r.Save(state); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Resume(t.Context(), s.Run, ResumeOptions{RunDir: o.RunDir}); err == nil || !strings.Contains(err.Error(), "left alone") {
+		t.Fatal(err)
+	}
+	if list := p.temporary(t); !slices.Equal(list, []string{other.Name}) {
+		t.Errorf("there are %q", list)
+	}
+	p.requireEqual(t)
 }

@@ -349,6 +349,9 @@ func left(m table.Summary, runDir string, err error) error {
 	if e.Kind == table.Rejected || e.Kind == table.Refused || e.Kind == table.Unequal {
 		return err
 	}
+	if e.Hint == table.BeginAnew {
+		return err
+	}
 	hint := "to go on: dynamo resume " + m.Run
 	if runDir != "" {
 		hint += " --run-dir " + runDir
