@@ -257,10 +257,10 @@ func segments(source Description, readers int) int {
 // that is empty by surprise, is found before the target is touched.
 func (t *Table) preflight(ctx context.Context, d Description, o CopyOptions) error {
 	empty, err := t.empty(ctx, d, o.Eventual)
-	if err != nil {
+	if err != nil || !empty {
 		return err
 	}
-	if empty && d.Items > 0 && !o.AllowEmptySource {
+	if d.Items > 0 && !o.AllowEmptySource {
 		return refused("if the source really is empty: --allow-empty-source",
 			"source %s reads as empty, but AWS counts %d items in it", d, d.Items)
 	}
