@@ -99,7 +99,7 @@ func (c *copying) runBeside(ctx context.Context, b *beside) (err error) {
 		return c.dropped(ctx, b, c.rejectedBefore())
 	}
 	if err := c.restored(ctx, b); err != nil {
-		if kindOf(err) == Refused {
+		if kindOf(err) == Refused || errors.Is(err, errUnlike) {
 			return c.dropped(ctx, b, err)
 		}
 		return err
@@ -117,6 +117,9 @@ func (c *copying) runBeside(ctx context.Context, b *beside) (err error) {
 	return err
 }
 
+// errUnlike is found out late: what AWS says of a backup leaves out its keys' types.
+var errUnlike = errors.New("the keys do not fit")
+
 // restored returns when the temporary table can be read, and is what it was thought to be.
 func (c *copying) restored(ctx context.Context, b *beside) (err error) {
 	first := c.state.Phase == phaseRestore
@@ -129,7 +132,7 @@ func (c *copying) restored(ctx context.Context, b *beside) (err error) {
 	}
 	d := b.have
 	if d.Schema != c.plan.Target.Schema || d.Account != c.plan.Target.Account || d.Region != c.plan.Target.Region {
-		return mismatch("nothing was changed; the temporary table "+d.Table+" can be deleted", "the backup does not fit: it is restored as %s with %s, target has %s", d, d.Schema, c.plan.Target.Schema)
+		return mismatch(BeginAnew, "%w: it was restored as %s with %s, target has %s; nothing was changed", errUnlike, d, d.Schema, c.plan.Target.Schema)
 	}
 	if !first {
 		return nil

@@ -76,8 +76,8 @@ func (m *making) await(ctx context.Context) (Description, error) {
 	}
 }
 
-// BeginAnew is the Hint of an [Error] of a run that [Resume] cannot go on with.
-const BeginAnew = "begin anew"
+// BeginAnew is the Hint of an [Error] of a run that is over with it: [Resume] cannot go on.
+const BeginAnew = "begin anew: this run cannot be gone on with"
 
 // gone explains that somebody has deleted the table, or AWS has. While nothing has come of it yet, it can be asked for again.
 func (m *making) gone() error {
@@ -96,7 +96,7 @@ func (m *making) made(raw *types.TableDescription) (Description, error) {
 	}
 	d, err := m.to.description(raw)
 	if err == nil && (d.ID != m.note.ID || d.ARN != m.note.ARN) {
-		err = mismatch(BeginAnew, "table %s was replaced by another of the same name", d)
+		err = mismatch("that one is left alone", "table %s was replaced by another of the same name", d)
 	}
 	return d, err
 }

@@ -263,6 +263,26 @@ func TestRestoreOfAnEmptyBackup(t *testing.T) {
 	}
 }
 
+// That the keys are of another type shows only once the backup is restored. Then nothing is written, and nothing left.
+func TestRestoreOfKeysOfAnotherType(t *testing.T) {
+	t.Parallel()
+	p, other := newPair(t, ddbtest.Table{}), newPair(t, ddbtest.Table{Partition: ddbtest.N("pk")})
+	made := other.backedUp(t, 1, 5)
+	p.fill(t, p.dev, ddbtest.EdgeItems(p.Table, 5, 1))
+	_, dev := p.open(t)
+	o := restoring(t, Merge)
+	s, err := dev.Restore(t.Context(), made.ARN, o)
+	if kindOf(err) != Mismatch || !errors.Is(err, errUnlike) || s.Temporary != "" || len(p.wrote()) > 0 {
+		t.Fatalf("%v, %+v", err, s)
+	}
+	if list := append(p.temporary(t), other.temporary(t)...); len(list) > 0 {
+		t.Errorf("left: %q", list)
+	}
+	if list, err := Runs(o.RunDir); err != nil || list[0].State != "done" || list[0].Code != int(Mismatch) {
+		t.Errorf("%v, %+v", err, list)
+	}
+}
+
 // A guard that refuses in the middle ends the run: the temporary table goes.
 func TestRestoreRefusedByMaxDelete(t *testing.T) {
 	t.Parallel()

@@ -398,7 +398,7 @@ func (c *copying) reject(w item.Write, f *copier.Fault) error {
 // end writes down how the run ended, and returns why it did not end well.
 func (c *copying) end(err error) error {
 	kind := kindOf(err)
-	c.state.Ended = &runs.End{Time: time.Now().UTC(), Done: err == nil || kind == Rejected || kind == Refused, Code: int(kind)}
+	c.state.Ended = &runs.End{Time: time.Now().UTC(), Done: err == nil || kind == Rejected || kind == Refused || hintOf(err) == BeginAnew, Code: int(kind)}
 	if err != nil {
 		c.state.Ended.Message = err.Error()
 	}
