@@ -280,6 +280,29 @@ func TestRestoreAsRefuses(t *testing.T) {
 	}
 }
 
+// A table that somebody else makes in the meantime is not taken for the new one.
+func TestRestoreAsLosesARace(t *testing.T) {
+	t.Parallel()
+	p := newPair(t, ddbtest.Table{})
+	made := p.backedUp(t, 1, 5)
+	_, dev := p.open(t)
+	dumps := t.TempDir()
+	if _, err := dev.Dump(t.Context(), dumps, DumpOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, from := range []string{made.ARN, dumps} {
+		other := p.Table
+		other.Name = p.another(t)
+		o := CopyOptions{RunDir: t.TempDir(), Confirm: func(Plan) error { return p.dev.CreateTable(t.Context(), other) }}
+		if s, err := dev.RestoreAs(t.Context(), from, other.Name, o); kindOf(err) != Mismatch || !strings.Contains(err.Error(), "exists already") {
+			t.Errorf("%v, %+v", err, s)
+		}
+		if n, err := p.dev.Count(t.Context(), other.Name); err != nil || n != 0 {
+			t.Errorf("%d items, %v", n, err)
+		}
+	}
+}
+
 // A setting that cannot be put back is named; the others are, and it is no failure.
 func TestRestoreAsWithoutPermissions(t *testing.T) {
 	t.Parallel()

@@ -263,6 +263,40 @@ func TestRestoreOfAnEmptyBackup(t *testing.T) {
 	}
 }
 
+// The name is on disk before AWS is asked, and the TableId before anything is read: who is killed leaves no table unknown.
+func TestRestoreNotesItsTableFirst(t *testing.T) {
+	t.Parallel()
+	p := newPair(t, ddbtest.Table{})
+	made := p.backedUp(t, 1, 5)
+	_, dev := p.open(t)
+	o := restoring(t, Sync)
+	noted := make(chan runs.Made, 2)
+	look := func() {
+		store, err := runs.Open(o.RunDir)
+		var list []runs.Info
+		if err == nil {
+			list, err = store.List()
+		}
+		if err != nil || len(list) != 1 || list[0].State == nil || list[0].State.Made == nil {
+			t.Errorf("%v, %+v", err, list)
+			noted <- runs.Made{}
+			return
+		}
+		noted <- *list[0].State.Made
+	}
+	p.dev.Proxy.Inject(ddbtest.Fault{Kind: ddbtest.Observe, Op: "RestoreTableFromBackup", Table: p.Name, Count: 1, Do: look})
+	p.dev.Proxy.Inject(ddbtest.Fault{Kind: ddbtest.Observe, Op: "DescribeTable", Table: p.Name + temporaryMark + "*", Count: 1, Do: look})
+	if _, err := dev.Restore(t.Context(), made.ARN, o); err != nil {
+		t.Fatal(err)
+	}
+	if m := <-noted; m.Name == "" || m.ID != "" || m.Asked.IsZero() {
+		t.Errorf("when AWS is asked: %+v", m)
+	}
+	if m := <-noted; m.Name == "" || m.ID == "" || m.ARN == "" {
+		t.Errorf("when it is waited for: %+v", m)
+	}
+}
+
 // That the keys are of another type shows only once the backup is restored. Then nothing is written, and nothing left.
 func TestRestoreOfKeysOfAnotherType(t *testing.T) {
 	t.Parallel()
@@ -394,7 +428,7 @@ func TestRestoreFromAWSIsPatient(t *testing.T) {
 // The table cannot be deleted: the items are in all the same, it is named, and Resume deletes it and does nothing else.
 func TestRestoreCannotDropItsTable(t *testing.T) {
 	t.Parallel()
-	p := newPair(t, ddbtest.Table{})
+	p := newPair(t, ddbtest.Table{ReadUnits: 5, WriteUnits: 5, Indexes: []ddbtest.Index{{Name: "by-city", Partition: ddbtest.S("city")}}})
 	made := p.backedUp(t, 1, 20)
 	p.afterwards(t, 1, 30)
 	_, dev := p.open(t)
@@ -406,6 +440,9 @@ func TestRestoreCannotDropItsTable(t *testing.T) {
 	}
 	p.dev.Proxy.Remove(id)
 	p.requireEqual(t)
+	if d, err := open(t, "dev", s.Temporary, Access{}).Describe(t.Context()); err != nil || !d.OnDemand || len(d.Indexes) > 0 {
+		t.Errorf("made for reading only: %v, %+v", err, d)
+	}
 	before := len(p.wrote())
 	done, err := Resume(t.Context(), s.Run, ResumeOptions{RunDir: o.RunDir})
 	if err != nil || done.Written != s.Written || done.Read != s.Read || done.Unchanged != s.Unchanged || done.Deleted != s.Deleted {
