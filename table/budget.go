@@ -50,7 +50,8 @@ func (b Budget) of(d Description, capacity float64, kind string) (float64, error
 
 // budgets resolves what was asked for against the tables' own capacity.
 func (p *Plan) budgets(o CopyOptions) (err error) {
-	if p.Source.Path == "" { // files are read as fast as it goes
+	// Files are read as fast as it goes; a temporary table is nobody else's, and has no capacity to take a share of.
+	if p.Source.Path == "" && (p.Source.Backup == "" || o.ReadUnits.Percent == 0) {
 		if p.ReadUnits, err = o.ReadUnits.of(p.Source, p.Source.ReadCapacity, "read"); err != nil {
 			return err
 		}

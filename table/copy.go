@@ -3,6 +3,7 @@ package table
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -64,7 +65,7 @@ type CopyOptions struct {
 
 // A Phase is a part of a run that takes a while. Stats may be read until the run ends.
 type Phase struct {
-	Name  string        // "backup", "truncate", "wait", "copy", "sync", "compare", "undo", "remove" or "count"
+	Name  string        // "backup", "truncate", "wait", "copy", "sync", "compare", "undo", "remove", "count", "restore" or "settings"
 	Items int64         // how many there will be, as AWS last counted; 0 for unknown
 	Bytes int64         // likewise
 	Stats *copier.Stats // nil for a phase that moves nothing
@@ -193,13 +194,32 @@ type copying struct {
 	undone   *undone      // nil for what is no undo
 	shape    copier.Shape // CopyOptions.Shape, and what SkipExpired asks for
 	verified *bool
+	failed   []string        // settings that could not be put back, and why
+	settings json.RawMessage // to put onto the target at the end, of a run that begins; nil for none
 
 	kept
 }
 
-// run has the order of safety: what is kept for undo is in place, and the
-// tables are still the same, before each change. A phase that is over is never entered again.
+// run does what is left of a run.
 func (c *copying) run(ctx context.Context) error {
+	var err error
+	if b, ok := c.source.(*beside); ok {
+		err = c.runBeside(ctx, b)
+	} else {
+		err = c.work(ctx)
+	}
+	if c.state.Settings == nil || err != nil && kindOf(err) != Rejected {
+		return err
+	}
+	if e := c.enter(phaseSettings); e != nil { // after which the target may be protected
+		return e
+	}
+	return c.putBack(ctx, err)
+}
+
+// work has the order of safety: what is kept for undo is in place, and the
+// tables are still the same, before each change. A phase that is over is never entered again.
+func (c *copying) work(ctx context.Context) error {
 	if c.state.Phase == phaseBackup {
 		c.Watch(Phase{Name: phaseBackup})
 		if err := c.backup(ctx); err != nil {
@@ -220,14 +240,14 @@ func (c *copying) run(ctx context.Context) error {
 			return err
 		}
 	}
-	work := c.move
+	change := c.move
 	switch c.state.Phase {
 	case phaseSync:
-		work = c.sync
+		change = c.sync
 	case phaseUndo:
-		work = c.undo
+		change = c.undo
 	}
-	if err := c.changed(work(ctx)); err != nil || !c.Verify {
+	if err := c.changed(change(ctx)); err != nil || !c.Verify {
 		return err
 	}
 	return c.verify(ctx)

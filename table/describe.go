@@ -27,6 +27,11 @@ type Description struct {
 	Table   string `json:"table"`
 	Path    string `json:"path,omitempty"` // of the dump whose table it was; then ID is of the dump's content
 
+	// Backup is the ARN of AWS's backup that it is in, or a point in its time as pitr:TIME; then ID is that's.
+	Backup     string    `json:"backup,omitempty"`
+	BackupName string    `json:"backup_name,omitempty"`
+	Made       time.Time `json:"made,omitzero"` // the backup; or the point in time
+
 	ID       string      `json:"-"` // TableId: the same table has the same one, however it is reached
 	ARN      string      `json:"-"`
 	Endpoint string      `json:"-"` // where it is not AWS's own
@@ -171,14 +176,26 @@ func capacityOf(p *types.ProvisionedThroughputDescription, o *types.OnDemandThro
 	return 0, 0
 }
 
+// live reports whether it is a table, not one as it was once, in a dump or a backup.
+func (d Description) live() bool { return d.Path == "" && d.Backup == "" }
+
 // String names the table in full, as the question and the plan show it.
 func (d Description) String() string {
 	if d.Path != "" && d.Table == "" {
 		return d.Path
 	}
 	text := fmt.Sprintf("%s in account %s, %s", d.Table, d.Account, d.Region)
-	if d.Path != "" {
+	switch {
+	case d.Path != "":
 		return "dump " + d.Path + " of " + text
+	case d.Backup != "" && d.Made.IsZero():
+		return d.Backup + " of " + text
+	case d.Backup == pitrLatest:
+		return "the latest restorable time, now " + d.Made.UTC().Format(time.RFC3339) + ", of " + text
+	case strings.HasPrefix(d.Backup, pitrPrefix):
+		return "the time " + d.Made.UTC().Format(time.RFC3339) + " of " + text
+	case d.Backup != "":
+		return "backup " + d.BackupName + " of " + text + ", made " + d.Made.UTC().Format(time.RFC3339) + ": " + d.Backup
 	}
 	if d.Profile != "" {
 		text += ", profile " + d.Profile

@@ -7,8 +7,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-
-	"github.com/dynamo-cmdline/dynamo/item"
 )
 
 // A Plan is what a copy, or another run, would do, or is about to do.
@@ -39,6 +37,11 @@ type Plan struct {
 
 	*Estimate // of a truncate, where it was asked for
 	*UndoPlan // of an undo
+
+	// Temporary is the table that AWS restores a backup to, for its items to be read; it is deleted in the end.
+	Temporary string   `json:"temporary_table,omitempty"`
+	Creates   bool     `json:"creates,omitempty"`   // the target, which is not there yet
+	PutsBack  []string `json:"puts_back,omitempty"` // the settings that the target gets in the end, in words
 
 	Resumes    string `json:"resumes,omitempty"` // the run that this goes on with
 	Joined     bool   `json:"-"`                 // both tables are read, and only what differs is written
@@ -149,6 +152,9 @@ func planCopy(ctx context.Context, source origin, target *Table, o CopyOptions) 
 	if err := p.budgets(o); err != nil {
 		return p, err
 	}
+	if b, ok := source.(*beside); ok {
+		p.Temporary = b.name
+	}
 	p.Warnings = warnings(source.table(), target, p)
 	if err := source.preflight(ctx, p.Source, o); err != nil {
 		return p, err
@@ -174,7 +180,7 @@ func (p Plan) guard(o CopyOptions) error {
 	if p.Source.ID == "" || p.Target.ID == "" {
 		return mismatch("", "cannot tell the two tables apart: %w", errUnidentified)
 	}
-	same := p.Source.Path == "" && p.Source.Account == p.Target.Account && p.Source.Region == p.Target.Region && p.Source.Table == p.Target.Table && p.Source.Endpoint == p.Target.Endpoint
+	same := p.Source.live() && p.Source.Account == p.Target.Account && p.Source.Region == p.Target.Region && p.Source.Table == p.Target.Table && p.Source.Endpoint == p.Target.Endpoint
 	if p.Source.ID == p.Target.ID || same {
 		return refused("check the profiles, their endpoints, and the AWS_ variables in the environment",
 			"source and target are the same table: %s", p.Source)
@@ -203,7 +209,7 @@ func warnings(source, target *Table, p Plan) []string {
 		}
 	}
 	add := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }
-	if p.Source.Path == "" && p.Source.Account == p.Target.Account {
+	if p.Source.live() && p.Source.Account == p.Target.Account {
 		add("source and target are in the same account, %s", p.Target.Account)
 	}
 	events := p.SourceItems
@@ -250,19 +256,9 @@ func segments(source Description, readers int) int {
 // preflight reads one item of the source, so that a permission that is missing, or a source
 // that is empty by surprise, is found before the target is touched.
 func (t *Table) preflight(ctx context.Context, d Description, o CopyOptions) error {
-	src := t.reader(d, scanOptions{eventual: o.Eventual, limit: 1})
-	var page item.Page
-	var from item.Cursor
-	for {
-		if err := retried(ctx, func(attempt int) error { return src.Read(ctx, 0, from, attempt, &page) }); err != nil {
-			return runError(err, t, t)
-		}
-		if len(page.Items) > 0 {
-			return nil
-		}
-		if from = page.Next; from == nil {
-			break
-		}
+	empty, err := t.empty(ctx, d, o.Eventual)
+	if err != nil || !empty {
+		return err
 	}
 	if d.Items > 0 && !o.AllowEmptySource {
 		return refused("if the source really is empty: --allow-empty-source",

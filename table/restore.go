@@ -12,23 +12,47 @@ import (
 
 const phaseCheck = "check"
 
-// Restore puts the items of a dump back into the table: those of the dump, or AWS export, in the directory
-// from, its own or one that holds just one; or those of a run's dead-letter file. It is a [Table.Copy] with the
-// dump as its source, with the same guards, journal or backup, run directory and Summary. Where Mode is ""
-// it is Sync for a dump, and Merge for a dead-letter file, which is no whole table.
+// Restore puts the items of a backup back into the table. It is a [Table.Copy] with the backup as its source, with the
+// same guards, journal or AWS backup, run directory and Summary. What from may be:
 //
-// Everything is checked before the first write: checksums, counts, and each line against the table's key. What is
+//   - the directory of a dump, or of an AWS export, its own or one that holds just one; or a run's dead-letter file;
+//   - an AWS on-demand backup, by its ARN, or by its name if the table has one of that name;
+//   - a point in time: "pitr:latest", or a time like "pitr:2026-11-20T10:00:00Z".
+//
+// Something that is there as a file or directory is taken for that, before it is looked for among the backups.
+//
+// Where Mode is "" it is Sync, but Merge for a dead-letter file, which is no whole table. Slice, SkipExpired and
+// Verify are for tables only.
+//
+// Of a dump everything is checked before the first write: checksums, counts, and each line against the table's key. What is
 // written then is a private copy of what was checked, kept in files without a name in RunDir. Where several
-// lines have one key, by value, the last one counts. Slice, SkipExpired and Verify are for tables only.
+// lines have one key, by value, the last one counts.
 //
-// The errors are those of Copy; an [*Error] of kind [Mismatch] where the dump is damaged or does not fit, [Refused]
-// where a path in it leads elsewhere or is a link, and [Usage] where there is no dump, or several.
+// AWS restores into new tables only. So it is asked for a temporary table, named like TABLE-restore-20261120T101112Z-1a2b3c4d,
+// on demand and without indexes, which may take hours; that is what is read, and it is deleted when the run is over. The
+// run's directory knows it: after an interruption or an error that [Resume] can go on after, it stays, and
+// Summary.Temporary names it. No table is ever deleted but the one with the TableId that AWS gave for this run.
+//
+// The errors are those of Copy; an [*Error] of kind [Mismatch] where the dump is damaged or does not fit, the backup
+// is not AVAILABLE or point-in-time recovery is off, [Refused] where a path leads elsewhere or is a link, or there is
+// no item in what is restored, and [Usage] where there is nothing to restore by that name, or several.
 func (t *Table) Restore(ctx context.Context, from string, o CopyOptions) (Summary, error) {
 	return t.restore(ctx, from, o, "")
 }
 
 // restore goes on with the run of that name; with "" it begins one, unless Resume finds one.
 func (t *Table) restore(ctx context.Context, from string, o CopyOptions, run string) (Summary, error) {
+	p, err := t.pastNamed(ctx, from)
+	if err != nil {
+		return Summary{}, err
+	}
+	if p != nil {
+		source, err := t.besides(ctx, p, o)
+		if err != nil {
+			return Summary{}, err
+		}
+		return copyFrom(ctx, source, t, o, run)
+	}
 	source, o, err := t.stored(ctx, from, o)
 	if err != nil {
 		return Summary{}, err
@@ -37,9 +61,20 @@ func (t *Table) restore(ctx context.Context, from string, o CopyOptions, run str
 	return s, both(err, source.checked.Close())
 }
 
-// PlanRestore checks the dump and says what Restore would do. It changes nothing. The errors are those
-// by which Restore would refuse.
+// PlanRestore checks a dump, or looks a backup up, and says what Restore would do. It changes nothing. The errors are
+// those by which Restore would refuse.
 func (t *Table) PlanRestore(ctx context.Context, from string, o CopyOptions) (Plan, error) {
+	then, err := t.pastNamed(ctx, from)
+	if err != nil {
+		return Plan{}, err
+	}
+	if then != nil {
+		source, err := t.besides(ctx, then, o)
+		if err != nil {
+			return Plan{}, err
+		}
+		return planCopy(ctx, source, t, o)
+	}
 	source, o, err := t.stored(ctx, from, o)
 	if err != nil {
 		return Plan{}, err

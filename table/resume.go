@@ -61,6 +61,12 @@ func Resume(ctx context.Context, name string, o ResumeOptions) (Summary, error) 
 		if err != nil {
 			return Summary{}, err
 		}
+		if state.Made != nil && state.Made.Kept || state.Phase == phaseSettings {
+			return resumeAs(ctx, store, name, target, options)
+		}
+		if state.Source.Backup != "" {
+			return target.resumeBeside(ctx, state, options, name)
+		}
 		return target.restore(ctx, state.Source.Path, options, name)
 	case commandCopy:
 		source, err := reopen(ctx, state.Source, o)
@@ -180,7 +186,7 @@ func (r Run) with(s *runs.State, store *runs.Store, busy map[runs.Place]string) 
 		}
 	}
 	side := func(p runs.Place) Description {
-		return Description{Profile: p.Profile, Account: p.Account, Region: p.Region, Table: p.Table, Path: p.Path}
+		return Description{Profile: p.Profile, Account: p.Account, Region: p.Region, Table: p.Table, Path: p.Path, Backup: p.Backup}
 	}
 	r.Command, r.Mode, r.Source, r.Target = s.Command, Mode(s.Mode), side(s.Source), side(s.Target)
 	r.Began, r.Saved, r.Phase, r.Seconds, r.Backup = s.Began, s.Saved, s.Phase, s.Spent, s.Backup

@@ -28,6 +28,9 @@ const (
 	phaseDone     = "done"
 )
 
+// lettersName is the dead-letter file's, in a run's directory.
+const lettersName = "rejected.jsonl"
+
 // kept is what of a copy outlives the process.
 type kept struct {
 	store   *runs.Store
@@ -39,6 +42,7 @@ type kept struct {
 	before  tally         // of earlier attempts, but for what the engine starts with
 	start   tally         // what the engine starts with
 	earlier time.Duration // of earlier attempts
+	over    *tally        // what there is to count, where all that is left to do counts nothing
 	killed  time.Time     // when the attempt before may last have sent a delete that it did not see answered; zero for never
 }
 
@@ -74,10 +78,7 @@ func (c *copying) prepare(ctx context.Context, name string) (err error) {
 	if c.plan, err = c.planned(ctx); err != nil {
 		return err
 	}
-	if c.lock, err = c.store.Lock(c.target.place(c.plan.Target)); err != nil {
-		if held := (*runs.HeldError)(nil); errors.As(err, &held) {
-			return &Error{Held, "wait for it, or stop it; then: dynamo runs", err}
-		}
+	if err := c.hold(c.target.place(c.plan.Target)); err != nil {
 		return err
 	}
 	if c.undone != nil {
@@ -108,7 +109,7 @@ func (c *copying) prepare(ctx context.Context, name string) (err error) {
 	if err != nil {
 		return err
 	}
-	c.letters, err = archive.OpenLetters(filepath.Join(c.dir.Dir, "rejected.jsonl"), c.state.Letters, c.plan.Target.Schema)
+	c.letters, err = archive.OpenLetters(filepath.Join(c.dir.Dir, lettersName), c.state.Letters, c.plan.Target.Schema)
 	return err
 }
 
@@ -133,15 +134,25 @@ func (c *copying) begin() error {
 	c.state = &runs.State{
 		Program: c.target.agent, Command: c.command, Mode: string(c.mode()),
 		Source: c.from(), Target: c.target.place(c.plan.Target),
-		Options: options, Began: c.began.UTC(), Phase: c.afterBackup(), Segments: c.plan.Segments,
+		Options: options, Began: c.began.UTC(), Phase: c.firstPhase(), Segments: c.plan.Segments,
+		Settings: c.settings,
 	}
-	if c.plan.Backup {
-		c.state.Phase = phaseBackup
+	if b, ok := c.source.(*beside); ok {
+		c.state.Made, c.state.Phase = &runs.Made{Name: c.plan.Temporary}, phaseRestore
+		b.note = c.state.Made
 	}
 	if c.dir, err = c.store.New(c.plan.Target.Table, c.began); err != nil {
 		return err
 	}
 	return c.write()
+}
+
+// firstPhase is the one that a run begins with, once what it reads is there.
+func (c *copying) firstPhase() string {
+	if c.plan.Backup {
+		return phaseBackup
+	}
+	return c.afterBackup()
 }
 
 func (c *copying) afterBackup() string {
@@ -175,7 +186,7 @@ func (c *copying) find() error {
 		}
 		s := info.State
 		if source := c.from(); s.Done() || s.Command != c.command || s.Mode != string(c.mode()) ||
-			s.Source.Profile != source.Profile || s.Source.Name != source.Name || s.Source.Path != source.Path ||
+			s.Source.Profile != source.Profile || s.Source.Name != source.Name || s.Source.Path != source.Path || s.Source.Backup != source.Backup ||
 			s.Target.Profile != c.target.profile || s.Target.Name != c.target.name || !sameSlice(sliceOf(s), c.Slice) {
 			break
 		}
@@ -226,13 +237,23 @@ func (c *copying) load(name string) error {
 		c.killed = state.Ended.Time // so may those that were cut off when it was stopped
 	}
 	state.Ended = nil
+	if state.Phase == phaseDrop {
+		over := c.before
+		c.over = &over
+	}
 	c.start, c.before.Read, c.before.Skipped, c.before.Rejected = c.before, 0, 0, 0
 	if state.Phase != phaseSync && state.Phase != phaseUndo { // which reads again, and finds equal what was written
 		c.before.Written = 0
 	}
 	c.plan.Resumes, c.plan.Segments = name, state.Segments
-	c.plan.Backup = c.plan.Backup && state.Phase == phaseBackup
-	c.plan.Deletes = c.plan.Deletes && state.Phase != phaseCopy
+	c.plan.Backup = c.plan.Backup && (state.Phase == phaseBackup || state.Phase == phaseRestore)
+	c.plan.Deletes = c.plan.Deletes && state.Phase != phaseCopy && state.Phase != phaseDrop
+	if b, ok := c.source.(*beside); ok {
+		if state.Made == nil {
+			return c.misfit(name, errors.New("it does not say which temporary table it has"))
+		}
+		b.note, c.plan.Temporary = state.Made, state.Made.Name
+	}
 	var options savedOptions
 	if err := json.Unmarshal(state.Options, &options); err != nil {
 		return c.misfit(name, err)
@@ -274,7 +295,7 @@ func (c *copying) fits(dir *runs.Run, s *runs.State) error {
 		return fmt.Errorf("it is a %s of mode %q", s.Command, s.Mode)
 	case s.Done():
 		return errors.New("it is finished")
-	case !slices.Contains([]string{phaseBackup, phaseTruncate, phaseCopy, phaseSync, phaseUndo}, s.Phase):
+	case !slices.Contains([]string{phaseRestore, phaseBackup, phaseTruncate, phaseCopy, phaseSync, phaseUndo, phaseDrop}, s.Phase):
 		return fmt.Errorf("its phase %q is not known", s.Phase)
 	case s.Segments < 1, len(s.Position) != 0 && len(s.Position) != s.Segments:
 		return fmt.Errorf("it has %d positions for %d segments", len(s.Position), s.Segments)
@@ -377,7 +398,7 @@ func (c *copying) reject(w item.Write, f *copier.Fault) error {
 // end writes down how the run ended, and returns why it did not end well.
 func (c *copying) end(err error) error {
 	kind := kindOf(err)
-	c.state.Ended = &runs.End{Time: time.Now().UTC(), Done: err == nil || kind == Rejected || kind == Refused, Code: int(kind)}
+	c.state.Ended = &runs.End{Time: time.Now().UTC(), Done: err == nil || kind == Rejected || kind == Refused || hintOf(err) == BeginAnew, Code: int(kind)}
 	if err != nil {
 		c.state.Ended.Message = err.Error()
 	}

@@ -30,16 +30,18 @@ type Summary struct {
 	Retried   int64            `json:"retried"`   // requests sent again after another failure
 	Reasons   map[string]int64 `json:"throttle_reasons,omitempty"`
 
-	ReadUnits   float64 `json:"read_units"` // consumed, both tables, indexes included
-	WriteUnits  float64 `json:"write_units"`
-	Bytes       int64   `json:"bytes"` // of item JSON written
-	Seconds     float64 `json:"seconds"`
-	Backup      string  `json:"backup,omitempty"`  // ARN
-	Journal     string  `json:"journal,omitempty"` // the directory that has the old images
-	JournalSize int64   `json:"journal_bytes,omitempty"`
-	DeadLetters string  `json:"dead_letters,omitempty"` // the file that has the rejected items
-	Extras      int64   `json:"extras,omitempty"`       // items that only the target has and that were not deleted, because something was in doubt
-	Verified    *bool   `json:"verified,omitempty"`     // whether the tables were equal afterwards, where that was asked for
+	ReadUnits   float64  `json:"read_units"` // consumed, both tables, indexes included
+	WriteUnits  float64  `json:"write_units"`
+	Bytes       int64    `json:"bytes"` // of item JSON written
+	Seconds     float64  `json:"seconds"`
+	Backup      string   `json:"backup,omitempty"`  // ARN
+	Journal     string   `json:"journal,omitempty"` // the directory that has the old images
+	JournalSize int64    `json:"journal_bytes,omitempty"`
+	DeadLetters string   `json:"dead_letters,omitempty"`    // the file that has the rejected items
+	Extras      int64    `json:"extras,omitempty"`          // items that only the target has and that were not deleted, because something was in doubt
+	Temporary   string   `json:"temporary_table,omitempty"` // the table that a backup was restored to, where it is left
+	NotPutBack  []string `json:"not_put_back,omitempty"`    // settings of a new table, and why
+	Verified    *bool    `json:"verified,omitempty"`        // whether the tables were equal afterwards, where that was asked for
 }
 
 // A tally is what a run has counted, over all its attempts.
@@ -77,6 +79,9 @@ func (t *tally) add(c copier.Count) {
 
 // tally is what is true now.
 func (c *copying) tally() tally {
+	if c.over != nil {
+		return *c.over
+	}
 	t := c.before
 	t.Reasons = maps.Clone(t.Reasons)
 	moved, removed := c.moved.Count(), c.removed.Count()
@@ -126,12 +131,15 @@ func (c *copying) summary() Summary {
 			s.Journal, s.JournalSize = c.journalDir(), size.Bytes
 		}
 	}
-	s.Verified = c.verified
+	s.Verified, s.NotPutBack = c.verified, c.failed
 	if c.letters != nil {
 		s.DeadLetters = c.letters.Path()
 	}
 	if c.state != nil {
 		s.Backup = c.state.Backup
+		if m := c.state.Made; m != nil && !m.Kept && !m.Asked.IsZero() {
+			s.Temporary = m.Name
+		}
 	}
 	if c.dir != nil {
 		s.Run = c.dir.Name

@@ -65,7 +65,7 @@ dynamo truncate --table orders --env dev           # deletes every item, after a
 dynamo undo                                        # puts back what the latest run has changed
 dynamo resume                                      # goes on with the latest unfinished run
 dynamo backup --table orders --env prod
-dynamo restore --table orders --env dev --from dumps
+dynamo restore --table orders --env dev            # from a backup, a point in time, or a dump
 dynamo query --table orders customer#42 --env prod
 dynamo describe --table orders --env prod
 dynamo scale --table orders --env prod --read-mode ondemand`

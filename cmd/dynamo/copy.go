@@ -349,6 +349,9 @@ func left(m table.Summary, runDir string, err error) error {
 	if e.Kind == table.Rejected || e.Kind == table.Refused || e.Kind == table.Unequal {
 		return err
 	}
+	if e.Hint == table.BeginAnew {
+		return err
+	}
 	hint := "to go on: dynamo resume " + m.Run
 	if runDir != "" {
 		hint += " --run-dir " + runDir
@@ -362,6 +365,9 @@ func left(m table.Summary, runDir string, err error) error {
 	}
 	if len(done) > 0 {
 		hint = fmt.Sprintf("the target is not complete, with %s; %s", strings.Join(done, " and "), hint)
+	}
+	if m.Temporary != "" {
+		hint += ", which also deletes the temporary table " + m.Temporary
 	}
 	if m.Backup != "" && !strings.Contains(e.Hint, m.Backup) {
 		hint = "what was there before is in the backup " + m.Backup + "; " + hint

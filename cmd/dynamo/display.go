@@ -163,6 +163,9 @@ func rows(m *table.Summary) [][2]string {
 	case m.Command == "undo":
 		list = append(list, [2]string{"table", m.Target.String()}, [2]string{"undone run", m.Undoes},
 			[2]string{"put back", count(m.Written)}, [2]string{"removed", count(m.Deleted)}, [2]string{"unchanged", count(m.Unchanged)})
+	case m.Command == "restore" && m.Mode == "": // to a new table, by AWS
+		list = append(list, [2]string{"source", m.Source.String()}, [2]string{"target", m.Target.String()})
+		return append(append(list, settingRows(m)...), [2]string{"time", fmt.Sprintf("%.1f s", m.Seconds)}, [2]string{"run", m.Run})
 	default:
 		list = append(list, [2]string{"source", m.Source.String()}, [2]string{"target", m.Target.String()},
 			[2]string{"read", count(m.Read)}, [2]string{"written", count(m.Written)})
@@ -194,7 +197,8 @@ func rows(m *table.Summary) [][2]string {
 	for _, reason := range slices.Sorted(maps.Keys(m.Reasons)) {
 		list = append(list, [2]string{"throttled by", reason + ", " + count(m.Reasons[reason])})
 	}
-	for _, row := range [][2]string{{"backup", m.Backup}, {"dead letters", m.DeadLetters}, {"run", m.Run}} {
+	list = append(list, settingRows(m)...)
+	for _, row := range [][2]string{{"temporary table", m.Temporary}, {"backup", m.Backup}, {"dead letters", m.DeadLetters}, {"run", m.Run}} {
 		if row[1] != "" {
 			list = append(list, row)
 		}
@@ -274,6 +278,8 @@ func describePlan(w io.Writer, p table.Plan) {
 		describeTruncate(tab, p)
 	case "undo":
 		describeUndo(tab, p)
+	case "restore":
+		describeRestore(tab, p)
 	default:
 		describeCopy(tab, p)
 	}

@@ -13,24 +13,37 @@ import (
 
 func restoreCommand(s streams) *cli.Command {
 	return &cli.Command{
-		Name: "restore", Usage: "put the items of a dump back into a table",
-		UsageText: `dynamo restore --table orders --env dev --from dumps/AWSDynamoDB/01795253007897-cad10714
-dynamo restore --table orders --env dev --from dumps --dry-run   # where there is just one in it
-dynamo restore --table orders --env dev --from dumps --mode merge --yes
+		Name: "restore", Usage: "put the items of a backup or a dump back into a table",
+		UsageText: `dynamo restore --table orders --env dev             # lists what it could be restored from
+dynamo restore --table orders --env dev --from orders-20261120T101112Z
+dynamo restore --table orders --env dev --from pitr:2026-11-20T10:00:00Z --dry-run
+dynamo restore --table orders --env dev --from pitr:latest --as orders-before
+dynamo restore --table orders --env dev --from dumps/AWSDynamoDB/01795253007897-cad10714
 dynamo restore --table orders --env dev --from ~/.local/state/dynamo/RUN/rejected.jsonl`,
-		Description: `Puts what dynamo backup --to has dumped, or AWS has exported to S3 as DynamoDB JSON, into an existing table;
-or the items of a run's dead-letter file. All of it is checked first: checksums, counts, and every line against the
-table's key. --mode sync, the default, then reads the table, writes only what differs and deletes what the dump
+		Description: `Puts what a backup has into an existing table, which keeps its ARN and settings. --from is the ARN or the name of
+an AWS backup; pitr:latest or pitr:TIME, with point-in-time recovery; what dynamo backup --to has dumped, or AWS has
+exported to S3 as DynamoDB JSON; or a run's dead-letter file. Without it, the AWS backups and the recovery's window are
+listed: a terminal asks which, elsewhere that is exit 2.
+
+AWS restores into new tables only. So a backup is first restored to a temporary table, which can take hours, and which
+is deleted in the end. Of a dump all is checked first: checksums, counts, and every line against the table's key.
+--mode sync, the default, then reads the table, writes only what differs and deletes what the backup
 lacks, last of all; replace backs the table up, empties it and puts everything; merge, the only one for a dead-letter
 file, puts everything over what is there. Shows what it is about to do, and asks. A restore is a run as
 copy is: it goes on with dynamo resume.
 
-Exit codes: 0 done, 1 failed, 2 usage or configuration, or no dump, or several; 3 done but for rejected items,
-5 refused by a guard and nothing changed (--max-delete: nothing deleted), 6 credentials or permission, 7 table
-missing, a dump that is damaged or does not fit; 8 another run has the table, 130 interrupted, 143 terminated.`,
+--as restores to a new table instead, and then puts the settings onto it that AWS drops, as --table has them now, or
+else the backup knows them: auto scaling, tags, stream, class, TTL, point-in-time recovery, deletion protection. One
+that cannot be put back is a warning.
+
+Exit codes: 0 done, 1 failed, 2 usage or configuration, or nothing to restore by that name, or several; 3 done but for
+rejected items, 5 refused by a guard and nothing changed (--max-delete: nothing deleted), 6 credentials or permission,
+7 table missing (--as: there already), or a backup or a dump that is damaged, not there or does not fit; 8 another run
+has the table, 130 interrupted, 143 terminated.`,
 		Flags: slices.Concat([]cli.Flag{
 			&cli.StringFlag{Name: "table", Aliases: []string{"t"}, Usage: "restore into `NAME`"},
-			&cli.StringFlag{Name: "from", Usage: "`DIR` of a dump or export, or one that holds just one; or a dead-letter file"},
+			&cli.StringFlag{Name: "from", Usage: "ARN or name of an AWS `BACKUP`, pitr:latest, pitr:TIME, a dump's directory or a dead-letter file", DefaultText: "lists what there is"},
+			&cli.StringFlag{Name: "as", Usage: "restore to a new table `NEW`, with the settings that --table has"},
 			&cli.StringFlag{Name: "mode", Usage: "`MODE`: sync, replace or merge", DefaultText: "sync; merge for a dead-letter file"},
 			&cli.DurationFlag{Name: "backup-settle", Value: time.Minute, Usage: "`AGE` that the backup must have before the first change"},
 			&cli.BoolFlag{Name: "resume", Usage: "go on with the latest unfinished run of this very restore; begin one where there is none", DisableDefaultText: true},
@@ -57,8 +70,11 @@ func notForRestore(f cli.Flag) bool {
 // restoreOptions are the flags of restore.
 type restoreOptions struct {
 	copyOptions
-	table, from string
+	table, from, as string
 }
+
+// notForNew are flags that mean nothing for a table that is new.
+var notForNew = []string{"mode", "backup", "no-backup", "backup-settle", "max-delete", "allow-empty-source", "resume"}
 
 func restoreFlags(c *cli.Context) (o restoreOptions, err error) {
 	for _, check := range []func(*cli.Context) error{noArguments, noEmptyValues} {
@@ -69,10 +85,13 @@ func restoreFlags(c *cli.Context) (o restoreOptions, err error) {
 	if err := o.runFlags(c); err != nil {
 		return o, err
 	}
-	o.target, o.table, o.from = endFlags(c, "env"), c.String("table"), c.String("from")
-	for _, name := range []string{"table", "from"} {
-		if c.String(name) == "" {
-			return o, badUsage("see: dynamo restore --help", "--%s is missing", name)
+	o.target, o.table, o.from, o.as = endFlags(c, "env"), c.String("table"), c.String("from"), c.String("as")
+	if o.table == "" {
+		return o, badUsage("see: dynamo restore --help", "--table is missing")
+	}
+	for _, name := range notForNew {
+		if o.as != "" && c.IsSet(name) {
+			return o, badUsage("leave it out", "--%s means nothing for a new table", name)
 		}
 	}
 	if strings.Contains(o.from, "://") {
@@ -89,6 +108,11 @@ func runRestore(ctx context.Context, o restoreOptions, s streams) error {
 	o.copy.Protected = table.Guard(conf.Protected)
 	log := o.display.logger(s)
 	o.target.attach(ctx, log, s)
+	if o.from == "" {
+		if o.from, err = chooseBackup(ctx, o, s); err != nil {
+			return interrupted(ctx, err)
+		}
+	}
 	return o.display.results(s, "restore", []result{restoreOne(ctx, o, newProgress(s, o.display, log), s)})
 }
 
@@ -100,8 +124,18 @@ func restoreOne(ctx context.Context, o restoreOptions, show *progress, s streams
 		return r.with(err)
 	}
 	o.copy.Watch = show.phase
+	plan, do := target.PlanRestore, target.Restore
+	if o.as != "" {
+		r.name = o.as
+		plan = func(ctx context.Context, from string, c table.CopyOptions) (table.Plan, error) {
+			return target.PlanRestoreAs(ctx, from, o.as, c)
+		}
+		do = func(ctx context.Context, from string, c table.CopyOptions) (table.Summary, error) {
+			return target.RestoreAs(ctx, from, o.as, c)
+		}
+	}
 	if o.dryRun {
-		plan, err := target.PlanRestore(ctx, o.from, o.copy)
+		plan, err := plan(ctx, o.from, o.copy)
 		r.plan = &plan
 		return r.with(interrupted(ctx, err))
 	}
@@ -109,7 +143,7 @@ func restoreOne(ctx context.Context, o restoreOptions, show *progress, s streams
 		show.stop()
 		return confirm(ctx, plan, o.yes, o.display, s)
 	}
-	summary, err := target.Restore(ctx, o.from, o.copy)
+	summary, err := do(ctx, o.from, o.copy)
 	show.stop()
 	r.summary = &summary
 	return r.with(left(summary, o.copy.RunDir, interrupted(ctx, err)))

@@ -119,7 +119,13 @@ func printRuns(s streams, list []table.Run) error {
 			say(tab, "%s\t\t\t\t%s\t%s\n", visible(r.Name), r.State, visible(r.Message))
 			continue
 		}
-		side := func(d table.Description) string { return visible(strings.TrimPrefix(d.Profile+"/"+d.Table, "/")) }
+		side := func(d table.Description) string {
+			name := visible(strings.TrimPrefix(d.Profile+"/"+d.Table, "/"))
+			if d.Backup != "" {
+				return "backup of " + name
+			}
+			return name
+		}
 		say(tab, "%s\t%s\t%s\t%s\t%s\t%s\n", visible(r.Name), strings.TrimSpace(r.Command+" "+string(r.Mode)), side(r.Source), side(r.Target), r.State, visible(howFar(r)))
 	}
 	return tab.Flush()

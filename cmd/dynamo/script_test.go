@@ -37,6 +37,7 @@ import (
 //	table equal NAME [TARGET]        prod's and dev's have the same items
 //	table protect NAME ACCOUNT       switches deletion protection on
 //	table provisioned NAME ACCOUNT READ WRITE [INDEXES] makes one with fixed capacity, and so many indexes
+//	recovery NAME ACCOUNT            switches point-in-time recovery on
 //	scaling ACCOUNT NAME             writes what the plain SDK says of billing and auto scaling to the file scaling
 //	fault ACCOUNT KIND OP NAME [CODE|N|DURATION] [skip=N] [count=N] [key=KEY] [text=TEXT] [for=DURATION]  strikes every such request
 //	heal                             takes this script's faults away
@@ -75,7 +76,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "table": tableCommand, "fault": faultCommand, "heal": healCommand, "mutations": mutationsCommand,
 			"requests": requestsCommand, "profiles": profilesCommand, "json": jsonCommand, "jsonlines": jsonLines,
-			"scaling": scalingCommand,
+			"scaling": scalingCommand, "recovery": recoveryCommand,
 		},
 		RequireUniqueNames: true,
 	})
@@ -216,6 +217,15 @@ func scalingCommand(ts *testscript.TestScript, neg bool, args []string) {
 	text, err := scalingOf(args[0], args[1])
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs("scaling"), []byte(text), 0o600))
+}
+
+func recoveryCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: recovery NAME ACCOUNT")
+	}
+	_, err := world.Account(args[1]).ProxyClient().UpdateContinuousBackups(context.Background(), &dynamodb.UpdateContinuousBackupsInput{TableName: aws.String(args[0]),
+		PointInTimeRecoverySpecification: &types.PointInTimeRecoverySpecification{PointInTimeRecoveryEnabled: aws.Bool(true)}})
+	ts.Check(err)
 }
 
 func mutationsCommand(ts *testscript.TestScript, neg bool, args []string) {

@@ -13,6 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/creack/pty"
 
 	"github.com/dynamo-cmdline/dynamo/internal/ddbtest"
@@ -95,6 +98,51 @@ func TestTableQuestion(t *testing.T) {
 			}
 			if copied := len(mutationsOf("dev", name)) > 0; copied != (test.code == 0) {
 				t.Errorf("copied: %v", copied)
+			}
+		})
+	}
+}
+
+// Without --from a terminal is asked which backup; then comes the question.
+func TestChooseBackup(t *testing.T) {
+	for _, test := range []struct {
+		name, answer string
+		code         int
+		text         string
+	}{
+		{"a number", "1\n", 0, "restored"},
+		{"a name", "before\n", 0, "restored"},
+		{"a point in time", "pitr:latest\n", 0, "restored"},
+		{"Enter", "\n", 5, "not confirmed; nothing was changed"},
+		{"another number", "2\n", 2, "is none of them"},
+		{"Ctrl-C", "\x03", 130, "interrupted"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			name := newTables(t, 20, 10)
+			c := world.Account("dev").ProxyClient()
+			if _, err := c.CreateBackup(t.Context(), &dynamodb.CreateBackupInput{TableName: aws.String(name), BackupName: aws.String("before")}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := c.UpdateContinuousBackups(t.Context(), &dynamodb.UpdateContinuousBackupsInput{TableName: aws.String(name),
+				PointInTimeRecoverySpecification: &types.PointInTimeRecoverySpecification{PointInTimeRecoveryEnabled: aws.Bool(true)}}); err != nil {
+				t.Fatal(err)
+			}
+			made := len(mutationsOf("dev", name))
+			run := onTerminal(t, "restore", "--table", name, "--env", "dev")
+			run.expect(" before  arn:aws:dynamodb:")
+			run.expect("Which one? [1-1, a name, an ARN, pitr:latest, pitr:TIME; nothing for none] ")
+			run.send(test.answer)
+			if test.code == 0 {
+				run.expect("Go on? [y/N] ")
+				run.send("y\n")
+			}
+			if code := run.wait(); code != test.code {
+				t.Errorf("exit code %d, want %d", code, test.code)
+			}
+			run.expect(test.text)
+			if changed := len(mutationsOf("dev", name)) > made; changed != (test.code == 0) {
+				t.Errorf("asked AWS to restore: %v", changed)
 			}
 		})
 	}

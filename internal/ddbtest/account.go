@@ -30,6 +30,7 @@ type Account struct {
 	schemas   schemas
 
 	capacities capacities
+	restores   restores
 	targets    sync.Map // of Application Auto Scaling, by resource and dimension
 }
 

@@ -35,6 +35,9 @@ func (p *Proxy) nameTables(r *request) *answer {
 		return p.nameBatch(r)
 	}
 	r.table = memberString(r.body, "TableName")
+	if r.table == "" {
+		r.nameOrigin()
+	}
 	if !bytes.Contains(r.body, []byte("arn:aws:dynamodb:")) {
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -13,7 +14,7 @@ import (
 type Fault struct {
 	Kind        Kind
 	Op          string        // "Scan", "AssumeRole"; "" or "*" is any
-	Table       string        // "" is any
+	Table       string        // "" is any; NAME* is any that begins so
 	Key         string        // only requests that write this key, as KeyOf writes it; "" is any
 	Count       int           // strikes so often at most; 0 means no limit
 	Skip        int           // lets so many requests pass first
@@ -198,7 +199,7 @@ func (a *armed) fits(r *request) bool {
 	if ops := kindOps[a.Kind]; ops != nil && !slices.Contains(ops, r.op) {
 		return false
 	}
-	if a.Table != "" && a.Table != r.table || a.Key != "" && !slices.Contains(r.keys, a.Key) {
+	if prefix, found := strings.CutSuffix(a.Table, "*"); a.Table != "" && a.Table != r.table && !(found && strings.HasPrefix(r.table, prefix)) || a.Key != "" && !slices.Contains(r.keys, a.Key) {
 		return false
 	}
 	if a.Kind == ExpiredToken {

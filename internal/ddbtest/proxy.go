@@ -220,6 +220,9 @@ func (p *Proxy) apply(r *request) *answer {
 	if r.sts {
 		return p.answerSTS(r)
 	}
+	if a := p.unready(r); a != nil {
+		return a
+	}
 	if p.account.world.moto != nil && backupOps[r.op] {
 		a := p.answerBackup(r)
 		r.applied = a.status == http.StatusOK
@@ -255,6 +258,7 @@ func (p *Proxy) note(r *request, a *answer) {
 	r.applied = true
 	if r.op == "CreateTable" || r.op == "DeleteTable" {
 		p.account.schemas.forget(r.table)
+		p.account.restores.forget(r.table)
 	}
 	if p.account.world.settings.noWriteLog {
 		return

@@ -92,7 +92,7 @@ func (p *Proxy) mendDescription(a *answer) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	own := c.of(memberString(table, "TableId"))
-	a.replaceBody(withMember(a.body, "Table", own.mend(table)))
+	a.replaceBody(withMember(a.body, "Table", p.account.restores.mend(own.mend(table), true)))
 	own.busy = false
 }
 

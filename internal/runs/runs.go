@@ -38,6 +38,16 @@ type Place struct {
 	Asked    string `json:"asked,omitempty"`    // the region that was asked for, over the profile's own
 	Endpoint string `json:"endpoint,omitempty"` // the endpoint that was asked for, likewise
 	Path     string `json:"path,omitempty"`     // of a dump, which then is what all else says of where it is from
+	Backup   string `json:"backup,omitempty"`   // ARN of AWS's backup, or a point in time, likewise
+}
+
+// A Made is a table that a run has AWS make. It is noted before AWS is asked.
+type Made struct {
+	Name  string    `json:"name"`
+	ID    string    `json:"id,omitempty"`  // TableId; "" until AWS has said it
+	ARN   string    `json:"arn,omitempty"` // likewise
+	Asked time.Time `json:"asked,omitzero"`
+	Kept  bool      `json:"kept,omitempty"` // it is what the run is for, and no temporary table
 }
 
 // A Position is how far a segment has come. It has the form of the engine's own.
@@ -64,6 +74,9 @@ type State struct {
 	Segments int             `json:"segments"`
 	Position []Position      `json:"positions,omitempty"` // of the phase
 	Counts   json.RawMessage `json:"counts,omitempty"`    // the command's own
+
+	Made     *Made           `json:"made,omitempty"`     // nil for none, and when it is gone
+	Settings json.RawMessage `json:"settings,omitempty"` // to put onto the target at the end; the command's own
 
 	Letters int64 `json:"letters,omitempty"` // bytes of the dead-letter file that are certain
 	Ended   *End  `json:"ended,omitempty"`   // nil while it runs, and after it was killed

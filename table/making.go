@@ -1,0 +1,294 @@
+package table
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/dynamo-cmdline/dynamo/internal/runs"
+)
+
+const (
+	phaseRestore = "restore" // AWS makes a table from a backup or a point in time
+	phaseDrop    = "drop"    // all is done, and the temporary table goes
+
+	// unseenLimit is how long a table that was just asked for may be missing from AWS's answers.
+	unseenLimit = 30 * time.Second
+	// skew is how far this machine's clock may be behind AWS's.
+	skew = 5 * time.Minute
+)
+
+// A making is a table that AWS makes out of its past, for a run, which remembers it.
+type making struct {
+	*past
+	to    *Table // the new one
+	note  *runs.Made
+	save  func() error // puts the note on disk
+	again bool         // nothing was done with it yet
+	bare  bool         // for reading only: on demand, without indexes
+	stall time.Duration
+}
+
+// await asks AWS for the table, unless that was done, and returns when it is ACTIVE. That may take hours, and has no
+// limit but the context's: only without any answer from AWS it gives up after the stall time.
+func (m *making) await(ctx context.Context) (Description, error) {
+	if m.note.ID == "" {
+		if err := m.begin(ctx); err != nil {
+			return Description{}, err
+		}
+	}
+	seen := false
+	for wait := time.Second; ; wait = min(wait*3/2, 30*time.Second) {
+		var out *dynamodb.DescribeTableOutput
+		err := m.to.patiently(ctx, m.stall, func() (err error) {
+			out, err = m.to.client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: aws.String(m.note.Name)})
+			return err
+		})
+		missing := (*types.ResourceNotFoundException)(nil)
+		switch {
+		case errors.As(err, &missing):
+			if seen || time.Since(m.note.Asked) > unseenLimit {
+				return Description{}, m.gone()
+			}
+		case err != nil:
+			return Description{}, m.to.controlError("wait for", err)
+		default:
+			seen = true
+			d, err := m.made(out.Table)
+			if err != nil || d.Status == string(types.TableStatusActive) || d.Status == string(types.TableStatusUpdating) {
+				return d, err
+			}
+			if d.Status != string(types.TableStatusCreating) {
+				return d, mismatch("", "table %s, which AWS was restoring, is %s", d, d.Status)
+			}
+		}
+		if err := pause(ctx, wait); err != nil {
+			return Description{}, err
+		}
+	}
+}
+
+// BeginAnew is the Hint of an [Error] of a run that is over with it: [Resume] cannot go on.
+const BeginAnew = "begin anew: this run cannot be gone on with"
+
+// gone explains that somebody has deleted the table, or AWS has. While nothing has come of it yet, it can be asked for again.
+func (m *making) gone() error {
+	err := mismatch(BeginAnew, "table %s, which AWS was restoring, is gone", m.note.Name)
+	if !m.again {
+		return err
+	}
+	m.note.ID, m.note.ARN, m.note.Asked = "", "", time.Time{}
+	return both(mismatch("", "%w", err), m.save())
+}
+
+// made describes the table, if it is the one that was asked for.
+func (m *making) made(raw *types.TableDescription) (Description, error) {
+	if raw == nil || raw.TableArn == nil {
+		return Description{}, mismatch("", "describe %q with %s: the answer describes no table", m.note.Name, m.to.side())
+	}
+	d, err := m.to.description(raw)
+	if err == nil && (d.ID != m.note.ID || d.ARN != m.note.ARN) {
+		err = mismatch("that one is left alone", "table %s was replaced by another of the same name", d)
+	}
+	return d, err
+}
+
+// begin asks AWS for the table. That it is about to ask is on disk before, for an answer may be lost.
+func (m *making) begin(ctx context.Context) error {
+	if m.note.Asked.IsZero() {
+		m.note.Asked = time.Now().UTC()
+		if err := m.save(); err != nil {
+			return err
+		}
+	}
+	var made *types.TableDescription
+	err := m.to.patiently(ctx, m.stall, func() (err error) {
+		made, err = m.request(ctx)
+		return err
+	})
+	exists, busy := (*types.TableAlreadyExistsException)(nil), (*types.TableInUseException)(nil)
+	if errors.As(err, &exists) || errors.As(err, &busy) {
+		made, err = m.adopt(ctx)
+		if err != nil {
+			return err
+		}
+	}
+	if err != nil {
+		if answered := (smithy.APIError)(nil); errors.As(err, &answered) && !passing(err) { // then there is no such table
+			m.note.Asked = time.Time{}
+			return both(m.refusal(err), m.save())
+		}
+		return m.refusal(err)
+	}
+	if made == nil || made.TableId == nil || made.TableArn == nil {
+		return &Error{Failed, "", fmt.Errorf("restore to table %q with %s: %w", m.note.Name, m.to.side(), errUnidentified)}
+	}
+	m.note.ID, m.note.ARN = *made.TableId, *made.TableArn
+	m.to.log.InfoContext(ctx, "AWS restores to a table", "table", m.note.Name, "from", m.about.Backup)
+	return m.save()
+}
+
+// request asks AWS once. A table that is only read needs neither indexes, which take time, nor capacity of its own.
+func (m *making) request(ctx context.Context) (*types.TableDescription, error) {
+	var billing types.BillingMode
+	var global []types.GlobalSecondaryIndex
+	var local []types.LocalSecondaryIndex
+	if m.bare {
+		billing, global, local = types.BillingModePayPerRequest, []types.GlobalSecondaryIndex{}, []types.LocalSecondaryIndex{}
+	}
+	if !m.isPoint() {
+		out, err := m.to.client.RestoreTableFromBackup(ctx, &dynamodb.RestoreTableFromBackupInput{
+			BackupArn: aws.String(m.about.Backup), TargetTableName: aws.String(m.note.Name),
+			BillingModeOverride: billing, GlobalSecondaryIndexOverride: global, LocalSecondaryIndexOverride: local,
+		})
+		if err != nil {
+			return nil, err
+		}
+		return out.TableDescription, nil
+	}
+	in := &dynamodb.RestoreTableToPointInTimeInput{
+		SourceTableName: aws.String(m.about.Table), TargetTableName: aws.String(m.note.Name),
+		BillingModeOverride: billing, GlobalSecondaryIndexOverride: global, LocalSecondaryIndexOverride: local,
+	}
+	if m.at.IsZero() {
+		in.UseLatestRestorableTime = aws.Bool(true)
+	} else {
+		in.RestoreDateTime = aws.Time(m.at)
+	}
+	out, err := m.to.client.RestoreTableToPointInTime(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	return out.TableDescription, nil
+}
+
+// adopt takes a table that is there already, if it is the one that this run has asked for before and never heard of.
+func (m *making) adopt(ctx context.Context) (*types.TableDescription, error) {
+	d, err := m.to.ask(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := d.RestoreSummary
+	own := s != nil && d.CreationDateTime != nil && d.CreationDateTime.After(m.note.Asked.Add(-skew)) &&
+		(m.isPoint() && aws.ToString(s.SourceTableArn) == m.about.ARN || !m.isPoint() && aws.ToString(s.SourceBackupArn) == m.about.Backup)
+	if !own {
+		return nil, existsAlready(m.to)
+	}
+	return d, nil
+}
+
+func existsAlready(t *Table) error {
+	return mismatch("name another", "table %q exists already in %s with %s", t.name, t.region, t.side())
+}
+
+// refusal explains why AWS does not restore.
+func (m *making) refusal(err error) error {
+	var api smithy.APIError
+	if !errors.As(err, &api) {
+		return m.to.controlError("restore to", err)
+	}
+	e := m.to.controlError("restore to", err)
+	known, ok := e.(*Error) //nolint:errorlint // only what has just been made
+	if !ok {
+		return e
+	}
+	switch api.ErrorCode() {
+	case "BackupNotFoundException", "BackupInUseException", "PointInTimeRecoveryUnavailableException", "TableNotFoundException":
+		known.Kind = Mismatch
+	case "InvalidRestoreTimeException":
+		known.Kind = Usage
+	case "LimitExceededException":
+		known.Hint = "AWS restores so many tables at once, and no more"
+	case "AccessDeniedException":
+		known.Hint = "docs/iam/restore-aws.json has the permissions"
+	}
+	return known
+}
+
+// temporaryMark is in the names of temporary tables, so that a policy can allow to delete these and no others.
+const temporaryMark = "-restore-"
+
+// temporaryName is one that no other table has.
+func temporaryName(table string, now time.Time, random uint32) string {
+	stamp := fmt.Sprintf("%s%s-%08x", temporaryMark, now.UTC().Format("20060102T150405Z"), random)
+	return table[:min(len(table), 255-len(stamp))] + stamp
+}
+
+// drop deletes the table that was made, and no other: it must have the name, the ARN and the TableId that the run has noted.
+func (m *making) drop(ctx context.Context) error {
+	if m.note.ID == "" || !strings.Contains(m.note.Name, temporaryMark) {
+		return &Error{Failed, "", fmt.Errorf("table %q is not known to be a temporary one: it is left alone", m.note.Name)}
+	}
+	missing := (*types.ResourceNotFoundException)(nil)
+	err := m.to.patiently(ctx, m.stall, func() error {
+		out, err := m.to.client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: aws.String(m.note.Name)})
+		if err != nil {
+			return err
+		}
+		if _, err := m.made(out.Table); err != nil {
+			return err
+		}
+		_, err = m.to.client.DeleteTable(ctx, &dynamodb.DeleteTableInput{TableName: aws.String(m.note.Name)})
+		return err
+	})
+	switch e := (*Error)(nil); {
+	case err == nil, errors.As(err, &missing):
+		return nil
+	case errors.As(err, &e):
+		return err
+	}
+	return m.to.controlError("delete the temporary table", err)
+}
+
+// patiently makes a call of the control plane again while AWS is busy or cannot be reached, until it has been so for
+// the stall time; 0 means 15 minutes.
+func (t *Table) patiently(ctx context.Context, stall time.Duration, call func() error) error {
+	if stall == 0 {
+		stall = 15 * time.Minute
+	}
+	began := time.Now()
+	for wait := 500 * time.Millisecond; ; wait = min(2*wait, 15*time.Second) {
+		err := call()
+		if err == nil || !passing(err) || time.Since(began) > stall {
+			return err
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		t.log.InfoContext(ctx, "trying again", "error", brief(err))
+		if err := pause(ctx, wait); err != nil {
+			return err
+		}
+	}
+}
+
+// passing reports whether an error of the control plane may be over soon.
+func passing(err error) bool {
+	var api smithy.APIError
+	var send *smithyhttp.RequestSendError
+	var answered interface{ HTTPStatusCode() int }
+	switch {
+	case errors.As(err, new(*Error)), errors.Is(err, context.Canceled), errors.Is(err, ErrNoMFA):
+		return false
+	case errors.As(err, &send): // before the next, which takes what has no status for a lack of credentials
+		return true
+	case errors.As(err, &answered) && answered.HTTPStatusCode() >= 500:
+		return true
+	case errors.As(err, &api):
+		switch api.ErrorCode() {
+		case "ThrottlingException", "Throttling", "RequestLimitExceeded", "LimitExceededException", "ProvisionedThroughputExceededException",
+			"ResourceInUseException", "ContinuousBackupsUnavailableException":
+			return true
+		}
+		return api.ErrorFault() == smithy.FaultServer
+	}
+	return !credentialsFailed(err)
+}
