@@ -79,6 +79,9 @@ func Resume(ctx context.Context, name string, o ResumeOptions) (Summary, error) 
 		if c.undone, _, err = findUndone(store, saved.Undoes); err != nil {
 			return Summary{}, c.misfit(name, err)
 		}
+		if c.undone.backup != "" {
+			return Summary{}, c.misfit(name, fmt.Errorf("the journal of run %s is gone", saved.Undoes))
+		}
 		c.undone.Force = saved.Force
 	default:
 		return Summary{}, c.misfit(name, fmt.Errorf("it is a %s, which this version does not know", state.Command))

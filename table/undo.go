@@ -57,16 +57,23 @@ type UndoPlan struct {
 // is anything else has changed since: it is left alone and noted in the dead-letter file, unless Force.
 // Between the reading and the write of an item there is a moment in which a change by somebody else is lost.
 //
+// A run of [Replace] or [Merge] and a truncate keep no journal, but an AWS backup. Then the table is restored from that,
+// as [Table.Restore] does in [Sync]: what differs is put, what the backup lacks is deleted. What has changed since cannot be told
+// from what the run has changed, so this takes Force, except after a truncate whose table is still empty.
+//
 // An undo is itself a run, with a journal: undoing it does the thing again, and [Resume] goes on with it.
 //
 // The memory: some 40 bytes for each key of the journal, and the old and the present images of a few hundred items.
 //
-// The errors are those of [Table.Copy]; an [*Error] of kind [Usage] where the run kept no journal, or there is none;
+// The errors are those of [Table.Copy]; an [*Error] of kind [Usage] where the run kept neither a journal nor a backup, or there is none;
 // [Mismatch] where the journal is damaged or the table is another one, and then nothing was changed.
 func Undo(ctx context.Context, run string, o UndoOptions) (Summary, error) {
 	c, err := beginUndo(ctx, run, o)
 	if err != nil {
 		return Summary{}, err
+	}
+	if c.undone.backup != "" {
+		return c.goBack(ctx)
 	}
 	return c.attempt(ctx, "")
 }
@@ -77,6 +84,9 @@ func PlanUndo(ctx context.Context, run string, o UndoOptions) (Plan, error) {
 	c, err := beginUndo(ctx, run, o)
 	if err != nil {
 		return Plan{Command: commandUndo}, err
+	}
+	if c.undone.backup != "" {
+		return c.planGoBack(ctx)
 	}
 	if c.plan, err = c.planUndo(ctx); err != nil {
 		return c.plan, err
@@ -162,6 +172,8 @@ type undone struct {
 	UndoPlan
 	target runs.Place
 	dir    string           // of its journal
+	backup string           // what to go back to where it has no journal
+	what   string           // the run's command
 	own    *archive.Journal // the undo's; nil for none
 	late   time.Time        // when the run last sent something that may be applied after all; zero for never
 
@@ -186,7 +198,7 @@ func findUndone(store *runs.Store, name string) (*undone, runs.Place, error) {
 	if err != nil {
 		return nil, runs.Place{}, mismatch("nothing was changed", "undo run %s: %w", name, err)
 	}
-	u := &undone{UndoPlan: UndoPlan{Undoes: name}, target: s.Target, dir: filepath.Join(dir.Dir, "journal"), late: t.Late}
+	u := &undone{UndoPlan: UndoPlan{Undoes: name}, what: s.Command, target: s.Target, dir: filepath.Join(dir.Dir, "journal"), late: t.Late}
 	if s.Ended == nil && s.Saved.After(u.late) {
 		u.late = s.Saved // it was killed
 	}
@@ -199,11 +211,8 @@ func findUndone(store *runs.Store, name string) (*undone, runs.Place, error) {
 	case s.Backup == "":
 		return nil, s.Target, usage("", "run %s kept neither a journal nor a backup: there is nothing to go back to", name)
 	}
-	hint := "to go back to the backup: dynamo restore --table " + s.Target.Table
-	if s.Target.Profile != "" {
-		hint += " --env " + s.Target.Profile
-	}
-	return nil, s.Target, usage(hint+" --from "+s.Backup, "run %s kept no journal: what was in the table before it is in the backup %s", name, s.Backup)
+	u.backup = s.Backup
+	return u, s.Target, nil
 }
 
 // planUndo looks at the table.
@@ -261,12 +270,8 @@ func (c *copying) undo(ctx context.Context) (err error) {
 		return err
 	}
 	u := c.undone
-	if wait := time.Until(u.late.Add(settleAfterAll)); !u.late.IsZero() && wait > 0 {
-		c.Watch(Phase{Name: phaseWait})
-		c.target.log.InfoContext(ctx, "the run was broken off: waiting until nothing of it can be applied any more", "seconds", wait.Seconds())
-		if err := pause(ctx, wait); err != nil {
-			return err
-		}
+	if err := c.outlive(ctx); err != nil {
+		return err
 	}
 	if u.own, err = archive.OpenJournal(c.journalDir()); err != nil {
 		return err

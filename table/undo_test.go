@@ -416,7 +416,7 @@ func TestUndoRefuses(t *testing.T) {
 	}
 }
 
-// Runs without a journal are refused, and the backup is named where there is one.
+// A run that kept neither a journal nor a backup cannot be undone.
 func TestUndoWithoutJournal(t *testing.T) {
 	p := small(t, ddbtest.Table{})
 	source, target := p.open(t)
@@ -435,23 +435,94 @@ func TestUndoWithoutJournal(t *testing.T) {
 	if n := len(p.mutations(p.dev)); n != before {
 		t.Fatalf("%d calls", n-before)
 	}
-	s, err := target.Truncate(t.Context(), TruncateOptions{RunDir: dir, BackupSettle: 1})
-	if err != nil {
+}
+
+// A run that kept no journal is undone by its backup: after a truncate if the table is still empty,
+// otherwise as a whole, with Force only.
+func TestUndoByBackup(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(11, 0))
+	for _, c := range []struct {
+		what         string
+		since, force bool // something has changed since the run; undo what has
+		kind         Kind // of the refusal; 0 for none
+	}{
+		{"truncate", false, false, 0},
+		{"truncate", true, false, Refused},
+		{"truncate", true, true, 0},
+		{"replace", false, false, Refused},
+		{"replace", false, true, 0},
+		{"merge", true, true, 0},
+	} {
+		t.Run(fmt.Sprint(c.what, c.since, c.force), func(t *testing.T) {
+			p := newPair(t, ddbtest.Table{Sort: ddbtest.N("sk")})
+			p.muddle(t, random, 150)
+			same := p.saved(t)
+			source, target := p.open(t)
+			dir := t.TempDir()
+			var run Summary
+			var err error
+			if c.what == "truncate" {
+				run, err = target.Truncate(t.Context(), TruncateOptions{RunDir: dir, BackupSettle: 1})
+			} else {
+				o := soon(Mode(c.what))
+				o.NoBackup, o.BackupSettle, o.RunDir = false, 1, dir
+				run, err = source.Copy(t.Context(), target, o)
+			}
+			if err != nil || run.Backup == "" {
+				t.Fatalf("%+v, %v", run, err)
+			}
+			if c.since {
+				p.fill(t, p.dev, ddbtest.EdgeItems(p.Table, 3, 77))
+			}
+			before := len(p.mutations(p.dev))
+			plan, err := PlanUndo(t.Context(), "", UndoOptions{RunDir: dir, Force: c.force})
+			s, again := Undo(t.Context(), "", UndoOptions{RunDir: dir, Force: c.force})
+			if c.kind != 0 {
+				requireKind(t, err, c.kind)
+				requireKind(t, again, c.kind)
+				if n := len(p.mutations(p.dev)); n != before || !strings.Contains(hintOf(again), "dynamo undo "+run.Run+" --force") {
+					t.Fatalf("%d calls, hint %q", n-before, hintOf(again))
+				}
+				return
+			}
+			if err != nil || again != nil {
+				t.Fatal(err, again)
+			}
+			if plan.Source.Backup != run.Backup || !strings.Contains(fmt.Sprint(plan.Warnings), run.Run) {
+				t.Errorf("plan %+v", plan)
+			}
+			if s.Command != commandUndo || s.Undoes != run.Run || s.Journal == "" {
+				t.Errorf("summary %+v", s)
+			}
+			same()
+			if left := p.temporary(t); len(left) > 0 {
+				t.Errorf("left: %v", left)
+			}
+			// That is a run with a journal. What the truncate has left comes back.
+			if c.what == "truncate" && !c.since {
+				if _, err := Undo(t.Context(), s.Run, UndoOptions{RunDir: dir}); err != nil {
+					t.Fatal(err)
+				}
+				p.requireCount(t, 0)
+			}
+		})
+	}
+}
+
+// A table that was empty before is empty again.
+func TestUndoByBackupOfNothing(t *testing.T) {
+	t.Parallel()
+	p := newPair(t, ddbtest.Table{})
+	p.fill(t, p.prod, ddbtest.EdgeItems(p.Table, 20, 1))
+	source, target := p.open(t)
+	o := soon(Replace)
+	o.NoBackup, o.BackupSettle, o.RunDir = false, 1, t.TempDir()
+	if _, err := source.Copy(t.Context(), target, o); err != nil {
 		t.Fatal(err)
 	}
-	_, err = Undo(t.Context(), "", UndoOptions{RunDir: dir})
-	requireKind(t, err, Usage)
-	if !strings.Contains(err.Error(), s.Backup) || !strings.Contains(hintOf(err), "dynamo restore --table "+p.Name+" --env dev --from "+s.Backup) {
-		t.Fatalf("%v, hint %q", err, hintOf(err))
-	}
-	empty := soon(Merge) // of an empty table into it: nothing to undo, so the truncate stays the latest
-	empty.RunDir, empty.AllowEmptySource = dir, true
-	q := newPair(t, ddbtest.Table{})
-	if _, err := open(t, "prod", q.Name, Access{}).Copy(t.Context(), target, empty); err != nil {
+	if _, err := Undo(t.Context(), "", UndoOptions{RunDir: o.RunDir, Force: true}); err != nil {
 		t.Fatal(err)
-	}
-	if _, err := Undo(t.Context(), "", UndoOptions{RunDir: dir}); err == nil || !strings.Contains(err.Error(), s.Run) {
-		t.Fatalf("got %v", err)
 	}
 	p.requireCount(t, 0)
 }

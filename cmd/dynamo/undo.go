@@ -30,9 +30,10 @@ dynamo runs                                        # lists them`,
 journal; the run may be finished or not. Profile and table are in the run's directory, and the table must be the same one.
 An item that has changed since the run is left alone and noted in the dead-letter file (exit 3), unless --force.
 An undo is itself a run with a journal: undoing it does the thing again, and dynamo resume goes on with it.
-A run of --mode replace or merge and a truncate keep no journal, but an AWS backup: those are refused, and the backup is named.
+A run of --mode replace or merge and a truncate keep no journal, but an AWS backup: the table is restored from that, as a whole.
+What has changed since cannot be told apart then, so that takes --force, but after a truncate whose table is still empty.
 
-Exit codes: 0 done, 1 failed, 2 usage or configuration, or no journal; 3 done but for items that have changed since,
+Exit codes: 0 done, 1 failed, 2 usage or configuration, or nothing to go back to; 3 done but for items that have changed since,
 5 refused by a guard and nothing changed, 6 credentials or permission, 7 journal damaged or another table,
 8 another run has the table, 130 interrupted, 143 terminated.`,
 		Flags: slices.Concat([]cli.Flag{
