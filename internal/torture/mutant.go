@@ -135,6 +135,9 @@ func (s *suite) hunt(ctx context.Context, root string, m mutant) (found string, 
 	return hunter.failed[0], nil
 }
 
+// shortParts are the parts that have a short form.
+var shortParts = []string{"schedules", "guards", "kills", "verbs", "signals"}
+
 // short is a part of the suite in its short form. What where names comes first.
 func (s *suite) short(ctx context.Context, part, where string) error {
 	switch part {

@@ -278,7 +278,7 @@ var runMutants = []mutant{
 	},
 	{
 		name: "an interrupted copy is done", file: "table/run.go", part: "signals",
-		old: "Done: err == nil || kind == Rejected || kind == Refused,", new: "Done: err == nil || kind == Rejected || kind == Refused || kind == Failed,",
+		old: "Done: err == nil || kind == Rejected || kind == Refused ||", new: "Done: err == nil || kind == Rejected || kind == Refused || kind == Failed ||",
 	},
 	{
 		name: "nobody need say yes", file: "cmd/dynamo/choose.go", part: "guards",
