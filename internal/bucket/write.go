@@ -140,7 +140,7 @@ var errDiscarded = errors.New("given up")
 // Discard gives the object up, and waits until its parts are.
 func (o *Object) Discard() {
 	o.pipe.CloseWithError(errDiscarded) //nolint:errcheck // it never fails
-	<-o.done //nolint:errcheck // it is why it was given up
+	<-o.done                            //nolint:errcheck // it is why it was given up
 }
 
 // Finish returns the place of the manifest, with which the dump is there.
