@@ -72,7 +72,7 @@ func TestCompareWithDump(t *testing.T) {
 	p.fill(t, p.prod, ddbtest.EdgeItems(p.Table, 400, 1))
 	p.fill(t, p.dev, ddbtest.EdgeItems(p.Table, 400, 1))
 	prod, dev := p.open(t)
-	gzip, zstd := NewDump(p.dumpOf(t, DumpOptions{Segments: 3})), NewDump(p.dumpOf(t, DumpOptions{Compress: "zstd"}))
+	gzip, zstd := NewDump(p.dumpOf(t, DumpOptions{Segments: 3}), nil), NewDump(p.dumpOf(t, DumpOptions{Compress: "zstd"}), nil)
 	for _, sides := range [][2]Side{{prod, gzip}, {gzip, prod}, {dev, zstd}, {zstd, dev}, {gzip, zstd}, {gzip, gzip}} {
 		list, s := compared(t, sides[0], sides[1], CompareOptions{Memory: 1 << 20})
 		if len(list) != 0 || s.Equal != 400 || s.Read != 400 || !s.Same() {
@@ -128,12 +128,12 @@ func TestCompareWithDumpFindsThree(t *testing.T) {
 		fmt.Sprintf("differs [%s] [s]", name(at[0])), fmt.Sprintf("only_source [%s] []", name(at[1])), fmt.Sprintf("only_target [%s] []", name(at[2])),
 	}
 	// In the little memory most of the items are gone when they turn out to differ, and are read back by key.
-	list, s := compared(t, prod, NewDump(e.dir), CompareOptions{Detail: true, Memory: 100_000, Segments: 3})
+	list, s := compared(t, prod, NewDump(e.dir, nil), CompareOptions{Detail: true, Memory: 100_000, Segments: 3})
 	if !slices.Equal(list, want) || s.Equal != n-3 || s.Read != n-1 {
 		t.Errorf("got %q, want %q; %+v", list, want, s)
 	}
 	want[1], want[2] = fmt.Sprintf("only_source [%s] []", name(at[2])), fmt.Sprintf("only_target [%s] []", name(at[1]))
-	if list, s = compared(t, NewDump(e.dir), prod, CompareOptions{Detail: true}); !slices.Equal(list, want) || s.Equal != n-3 {
+	if list, s = compared(t, NewDump(e.dir, nil), prod, CompareOptions{Detail: true}); !slices.Equal(list, want) || s.Equal != n-3 {
 		t.Errorf("the other way round: got %q, want %q; %+v", list, want, s)
 	}
 }
@@ -146,7 +146,7 @@ func TestCompareWithDumpRefuses(t *testing.T) {
 	other.fill(t, other.prod, ddbtest.EdgeItems(other.Table, 4, 1))
 	prod, _ := p.open(t)
 	dir := p.dumpOf(t, DumpOptions{})
-	strange := NewDump(other.dumpOf(t, DumpOptions{}))
+	strange := NewDump(other.dumpOf(t, DumpOptions{}), nil)
 	foreign := awsExport{t: t, dir: t.TempDir()}
 	foreign.file("a", `{"Item":{"other":{"S":"x"}}}`)
 	foreign.finish(1)
@@ -173,16 +173,16 @@ func TestCompareWithDumpRefuses(t *testing.T) {
 		kind           Kind
 		text           string
 	}{
-		{"damaged", prod, NewDump(damaged), CompareOptions{}, Mismatch, "000001.json.gz"},
-		{"damaged source", NewDump(damaged), prod, CompareOptions{}, Mismatch, "000001.json.gz"},
-		{"damaged, after a whole one", NewDump(dir), NewDump(damaged), CompareOptions{}, Mismatch, "000001.json.gz"},
+		{"damaged", prod, NewDump(damaged, nil), CompareOptions{}, Mismatch, "000001.json.gz"},
+		{"damaged source", NewDump(damaged, nil), prod, CompareOptions{}, Mismatch, "000001.json.gz"},
+		{"damaged, after a whole one", NewDump(dir, nil), NewDump(damaged, nil), CompareOptions{}, Mismatch, "000001.json.gz"},
 		{"another key", prod, strange, CompareOptions{}, Mismatch, "the keys do not fit"},
-		{"an export with another key", prod, NewDump(foreign.dir), CompareOptions{}, Mismatch, "a.json.gz, line 1"},
-		{"no key at all", NewDump(foreign.dir), NewDump(foreign.dir), CompareOptions{}, Usage, "neither dump says"},
-		{"not there", prod, NewDump(filepath.Join(dir, "missing")), CompareOptions{}, Usage, "missing"},
-		{"no dump", prod, NewDump(t.TempDir()), CompareOptions{}, Usage, "there is no dump"},
-		{"a slice", prod, NewDump(dir), CompareOptions{Slice: &query.Query{Partition: "x"}}, Usage, "no keys to find a slice by"},
-		{"no TTL", NewDump(dir), prod, CompareOptions{SkipExpired: true}, Usage, "knows no TTL"},
+		{"an export with another key", prod, NewDump(foreign.dir, nil), CompareOptions{}, Mismatch, "a.json.gz, line 1"},
+		{"no key at all", NewDump(foreign.dir, nil), NewDump(foreign.dir, nil), CompareOptions{}, Usage, "neither dump says"},
+		{"not there", prod, NewDump(filepath.Join(dir, "missing"), nil), CompareOptions{}, Usage, "missing"},
+		{"no dump", prod, NewDump(t.TempDir(), nil), CompareOptions{}, Usage, "there is no dump"},
+		{"a slice", prod, NewDump(dir, nil), CompareOptions{Slice: &query.Query{Partition: "x"}}, Usage, "no keys to find a slice by"},
+		{"no TTL", NewDump(dir, nil), prod, CompareOptions{SkipExpired: true}, Usage, "knows no TTL"},
 	} {
 		if err := refusedComparison(t, test.source, test.target, test.o); kindOf(err) != test.kind || !strings.Contains(fmt.Sprint(err), test.text) {
 			t.Errorf("%s: kind %d, want %d: %v", test.name, kindOf(err), test.kind, err)
@@ -192,7 +192,7 @@ func TestCompareWithDumpRefuses(t *testing.T) {
 	if _, err := p.prod.Client().PutItem(t.Context(), &dynamodb.PutItemInput{TableName: aws.String(p.Name), Item: ddbtest.Item{"pk": &types.AttributeValueMemberS{Value: "late"}}}); err != nil {
 		t.Fatal(err)
 	}
-	if list, _ := compared(t, prod, NewDump(dir), CompareOptions{}); !slices.Equal(list, []string{"only_source [late] []"}) {
+	if list, _ := compared(t, prod, NewDump(dir, nil), CompareOptions{}); !slices.Equal(list, []string{"only_source [late] []"}) {
 		t.Errorf("%q", list)
 	}
 }
@@ -205,7 +205,7 @@ func TestCompareWithDumpStops(t *testing.T) {
 	dir := p.dumpOf(t, DumpOptions{})
 	_, dev := p.open(t)
 	o := CompareOptions{RunDir: t.TempDir()}
-	for _, err := range Compare(NewDump(dir), dev, o).All(t.Context()) {
+	for _, err := range Compare(NewDump(dir, nil), dev, o).All(t.Context()) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -220,7 +220,7 @@ func TestCompareWithDumpStops(t *testing.T) {
 			cancel(why)
 		}
 	}
-	for _, err := range Compare(dev, NewDump(dir), o).All(ctx) {
+	for _, err := range Compare(dev, NewDump(dir, nil), o).All(ctx) {
 		if !errors.Is(err, why) {
 			t.Error(err)
 		}

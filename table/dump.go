@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"runtime"
 	"time"
 
@@ -16,12 +15,14 @@ import (
 
 	"github.com/dynamo-cmdline/dynamo/copier"
 	"github.com/dynamo-cmdline/dynamo/internal/archive"
+	"github.com/dynamo-cmdline/dynamo/internal/bucket"
 	"github.com/dynamo-cmdline/dynamo/item"
 )
 
 // DumpOptions choose how to dump. The zero value works.
 type DumpOptions struct {
 	Compress  string        // "gzip" or "zstd"; "" means gzip
+	Files     int           // data files open at once, which bounds memory; 0 means one a processor, from 2 to 8
 	Segments  int           // of the scan; 0 chooses from the table's size
 	ReadUnits Budget        // most read capacity units per second
 	Eventual  bool          // eventually consistent reads, at half the cost
@@ -43,23 +44,30 @@ type DumpSummary struct {
 	ReadUnits float64          `json:"read_units"`
 	Bytes     int64            `json:"bytes"` // of item JSON written, before it is compressed
 	Seconds   float64          `json:"seconds"`
-	Manifest  string           `json:"manifest,omitempty"` // the path of manifest-summary.json; empty where there is no whole dump
+	Manifest  string           `json:"manifest,omitempty"` // the place of manifest-summary.json; empty where there is no whole dump
 	Unknown   []string         `json:"unknown,omitempty"`  // what of the table's settings could not be asked for, and is not in table.json
 }
 
 const phaseDump = "dump"
 
-// Dump writes all items to files below dir, in the layout of AWS's export to S3: AWSDynamoDB/ID/ with the
-// manifests, the data, and the table's description in table.json. It appears whole or not at all, with
-// files that nobody else can read, and follows no link. Each dump has an ID of its own.
+// Dump writes all items to files below a directory, or s3://BUCKET/PREFIX, in the layout of AWS's export to S3:
+// AWSDynamoDB/ID/ with the manifests, the data, and the table's description in table.json. It appears whole or
+// not at all. Each dump has an ID of its own.
+//
+// In a directory nobody else can read the files, and no link is followed. A bucket is written to with the table's profile,
+// in whatever region it is: objects as they fill up, in parts, and manifest-summary.json last, without which there is no
+// dump. After an error what was written is deleted again, and its parts are given up; where that fails the error says so.
+//
+// Each of the Files that are open holds some 2 MB, and 20 MB more where it goes to a bucket: 180 MB at the most, by
+// default. The scan's pages come to about 2 MB for each of at least four readers.
 //
 // A scan is no snapshot: items that are written while Dump runs may come in either version. The errors
 // are an [*Error], or the context's cause; then there is nothing of the dump.
-func (t *Table) Dump(ctx context.Context, dir string, o DumpOptions) (DumpSummary, error) {
+func (t *Table) Dump(ctx context.Context, to string, o DumpOptions) (DumpSummary, error) {
 	began := time.Now()
 	var stats copier.Stats
 	s := DumpSummary{Command: "backup"}
-	err := t.dump(ctx, dir, o, began, &stats, &s)
+	err := t.dump(ctx, to, o, began, &stats, &s)
 	var n tally
 	c := stats.Count()
 	n.add(c)
@@ -69,11 +77,13 @@ func (t *Table) Dump(ctx context.Context, dir string, o DumpOptions) (DumpSummar
 	return s, err
 }
 
-func (t *Table) dump(ctx context.Context, dir string, o DumpOptions, began time.Time, stats *copier.Stats, s *DumpSummary) (err error) {
+func (t *Table) dump(ctx context.Context, to string, o DumpOptions, began time.Time, stats *copier.Stats, s *DumpSummary) (err error) {
 	kind := archive.Compression(or(o.Compress, string(archive.Gzip)))
 	switch {
 	case kind != archive.Gzip && kind != archive.Zstd:
 		return usage("gzip or zstd", "unknown compression %q", o.Compress)
+	case o.Files < 0 || o.Files > 1024:
+		return usage("from 1 to 1024", "%d files at once", o.Files)
 	case o.Segments < 0 || o.Segments > 1_000_000:
 		return usage("DynamoDB takes 1 to 1,000,000", "%d segments", o.Segments)
 	}
@@ -90,16 +100,20 @@ func (t *Table) dump(ctx context.Context, dir string, o DumpOptions, began time.
 	if err != nil {
 		return err
 	}
-	if dir, err = filepath.Abs(dir); err != nil {
-		return usage("", "%w", err)
+	if to, err = absolute(to); err != nil {
+		return err
 	}
-	dump, err := archive.BeginDump(dir, kind, began)
+	depot, folder, err := t.depot(ctx, to)
+	if err != nil {
+		return err
+	}
+	dump, err := archive.BeginDump(depot, kind, o.Files, began)
 	if err != nil {
 		return archiveError(err)
 	}
 	defer func() {
 		if err != nil {
-			err = both(err, dump.Abort())
+			err = both(t.writeError(ctx, err), dump.Abort())
 		}
 	}()
 	readers := max(4, runtime.GOMAXPROCS(0))
@@ -111,14 +125,27 @@ func (t *Table) dump(ctx context.Context, dir string, o DumpOptions, began time.
 	if err := copier.Run(ctx, src, dumping{dump}, copier.Options{
 		Readers: readers, Workers: 2 * dump.Writers(), Stall: o.Stall, ReadUnits: units, Stats: stats,
 	}); err != nil {
-		return runError(archiveError(err), t, t)
+		return runError(err, t, t)
 	}
 	if err := t.same(ctx, d); err != nil {
 		return err
 	}
-	s.Manifest, err = dump.Finish(archive.Summary{
+	summary := archive.Summary{
 		StartTime: began.UTC(), EndTime: time.Now().UTC(), ExportTime: began.UTC(), TableARN: d.ARN, TableID: d.ID, Program: t.agent,
-	}, about)
+	}
+	if folder != nil {
+		prefix := folder.Prefix()
+		summary.Bucket, summary.Prefix = folder.Bucket(), &prefix
+	}
+	s.Manifest, err = dump.Finish(summary, about)
+	return err
+}
+
+// writeError explains why there is no dump.
+func (t *Table) writeError(ctx context.Context, err error) error {
+	if errors.As(err, new(*bucket.Error)) {
+		return t.placeError(ctx, err)
+	}
 	return archiveError(err)
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"github.com/dynamo-cmdline/dynamo/internal/archive"
 )
@@ -16,6 +15,7 @@ const phaseCheck = "check"
 // same guards, journal or AWS backup, run directory and Summary. What from may be:
 //
 //   - the directory of a dump, or of an AWS export, its own or one that holds just one; or a run's dead-letter file;
+//   - s3://BUCKET/PREFIX, likewise, read with the table's profile in whatever region it is; what breaks off is read on from there;
 //   - an AWS on-demand backup, by its ARN, or by its name if the table has one of that name;
 //   - a point in time: "pitr:latest", or a time like "pitr:2026-11-20T10:00:00Z".
 //
@@ -99,20 +99,20 @@ func (t *Table) stored(ctx context.Context, from string, o CopyOptions) (*stored
 	if err != nil {
 		return nil, o, err
 	}
-	if from, err = filepath.Abs(from); err != nil {
-		return nil, o, usage("", "%w", err)
+	if from, err = absolute(from); err != nil {
+		return nil, o, err
 	}
 	if o.Watch != nil {
 		o.Watch(Phase{Name: phaseCheck})
 	}
 	s := &stored{about: Description{Path: from, Schema: target.Schema}}
-	if info, e := os.Lstat(from); e == nil && info.Mode().IsRegular() {
+	if info, e := os.Lstat(from); e == nil && info.Mode().IsRegular() && !inBucket(from) {
 		o, err = s.letters(ctx, store.Dir(), o)
 	} else {
-		err = s.dump(ctx, store.Dir())
+		err = s.dump(ctx, t, store.Dir())
 	}
 	if err != nil {
-		return nil, o, dumpError(err)
+		return nil, o, t.placeError(ctx, err)
 	}
 	s.about.Items, s.about.Bytes = s.checked.Items, s.checked.Bytes
 	if n := s.checked.Lines - s.checked.Items; n > 0 {
@@ -121,9 +121,9 @@ func (t *Table) stored(ctx context.Context, from string, o CopyOptions) (*stored
 	return s, o, nil
 }
 
-func (s *stored) dump(ctx context.Context, tmp string) error {
+func (s *stored) dump(ctx context.Context, t *Table, tmp string) error {
 	schema := s.about.Schema
-	found, about, err := openDump(s.about.Path)
+	found, about, err := t.openDump(ctx, s.about.Path)
 	if s.about = about; err != nil {
 		return err
 	}
@@ -153,8 +153,12 @@ func dumpError(err error) error {
 	var choice *archive.ChoiceError
 	var bad *archive.BadDumpError
 	switch {
+	case err == nil:
+		return nil
 	case errors.As(err, &choice) && len(choice.Names) > 0:
-		return usage("name one of them, like "+filepath.Join(choice.Dir, choice.Names[0]), "%w", err)
+		return usage("name one of them, like "+choice.Like, "%w", err)
+	case errors.As(err, new(*Error)):
+		return err
 	case errors.As(err, &choice), errors.Is(err, fs.ErrNotExist):
 		return usage("", "%w", err)
 	case errors.As(err, &bad):

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -22,9 +20,9 @@ import (
 
 // describeDump finds out what table there is to be made for a dump: the one that it describes, else one like t.
 func (a *anew) describeDump(ctx context.Context, t *Table, live *Description) error {
-	about, err := a.aboutDump()
+	about, err := a.aboutDump(ctx, t)
 	if err != nil {
-		return dumpError(err)
+		return t.placeError(ctx, err)
 	}
 	if about.Table == nil {
 		if live == nil {
@@ -51,30 +49,27 @@ func (a *anew) describeDump(ctx context.Context, t *Table, live *Description) er
 	return nil
 }
 
-// aboutDump reads what a dump says of itself; nothing for what is no dump in a directory.
-func (a *anew) aboutDump() (aboutTable, error) {
+// aboutDump reads what a dump says of itself; nothing for what is no dump.
+func (a *anew) aboutDump(ctx context.Context, t *Table) (aboutTable, error) {
 	var about aboutTable
 	a.plan.Source = Description{Path: a.from}
-	if strings.Contains(a.from, "://") {
-		return about, nil
-	}
-	path, err := filepath.Abs(a.from)
+	path, err := absolute(a.from)
 	if err != nil {
 		return about, err
 	}
 	a.plan.Source.Path = path
-	info, err := os.Lstat(path)
-	if err != nil || info.Mode().IsRegular() { // a dead-letter file
-		return about, err
+	if !inBucket(path) {
+		info, err := os.Lstat(path)
+		if err != nil || info.Mode().IsRegular() { // a dead-letter file
+			return about, err
+		}
 	}
-	found, err := archive.OpenDump(path)
+	found, source, err := t.openDump(ctx, path)
 	if err != nil {
 		return about, err
 	}
-	a.plan.Source.Path, a.plan.Source.Items = found.Dir, found.Summary.Items
-	if where, err := arn.Parse(found.Summary.TableARN); err == nil {
-		a.plan.Source.Account, a.plan.Source.Region, a.plan.Source.Table = where.AccountID, where.Region, filepath.Base(where.Resource)
-	}
+	a.plan.Source = source
+	a.plan.Source.Items = found.Summary.Items
 	if found.About == nil {
 		return about, nil
 	}

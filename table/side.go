@@ -3,7 +3,7 @@ package table
 import (
 	"context"
 	"encoding/json"
-	"path/filepath"
+	"path"
 
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -27,16 +27,23 @@ func (t *Table) opened(context.Context, Description, string) (origin, error) { r
 // A Dump is a dump, or an export of AWS's, to compare with. Make it with [NewDump].
 type Dump struct {
 	place string
+	by    *Table
 	found *archive.Stored
 }
 
-// NewDump is the dump in the directory, its own or one that holds just one, as for [Table.Restore].
+// NewDump is the dump at that place, a directory or s3://BUCKET/PREFIX: its own, or one that holds just one, as for
+// [Table.Restore]. A bucket is read with the profile of by, which may be any table; nil is the default credential chain.
 // Nothing is read yet.
-func NewDump(dir string) *Dump { return &Dump{place: dir} }
+func NewDump(place string, by *Table) *Dump { return &Dump{place: place, by: by} }
 
-func (d *Dump) described(context.Context) (out Description, err error) {
-	if d.found, out, err = openDump(d.place); err != nil {
-		return out, dumpError(err)
+func (d *Dump) described(ctx context.Context) (out Description, err error) {
+	if d.by == nil && inBucket(d.place) {
+		if d.by, err = Open(ctx, "", "any", Access{}); err != nil { // the name is not used
+			return out, err
+		}
+	}
+	if d.found, out, err = d.by.openDump(ctx, d.place); err != nil {
+		return out, d.by.placeError(ctx, err)
 	}
 	out.Items, out.Schema = d.found.Summary.Items, dumpSchema(d.found.About)
 	return out, nil
@@ -45,27 +52,32 @@ func (d *Dump) described(context.Context) (out Description, err error) {
 func (d *Dump) opened(ctx context.Context, about Description, tmp string) (origin, error) {
 	checked, err := d.found.Check(ctx, about.Schema, tmp)
 	if err != nil {
-		return nil, dumpError(err)
+		return nil, d.by.placeError(ctx, err)
 	}
 	about.Items, about.Bytes = checked.Items, checked.Bytes
 	return &stored{about, checked}, nil
 }
 
 // openDump reads the manifests of the dump at that place, and what they say of it. The key is not among that.
-func openDump(place string) (*archive.Stored, Description, error) {
-	dir, err := filepath.Abs(place)
+// Only for a bucket there must be a table.
+func (t *Table) openDump(ctx context.Context, place string) (*archive.Stored, Description, error) {
+	place, err := absolute(place)
+	about := Description{Path: place}
 	if err != nil {
-		return nil, Description{}, usage("", "%w", err)
+		return nil, about, err
 	}
-	about := Description{Path: dir}
-	found, err := archive.OpenDump(dir)
+	shelf, err := t.shelf(ctx, place)
+	if err != nil {
+		return nil, about, err
+	}
+	found, err := archive.OpenDump(ctx, shelf)
 	if err != nil {
 		return nil, about, err
 	}
 	about.Path, about.ID = found.Dir, found.ID
 	if where, err := arn.Parse(found.Summary.TableARN); err == nil {
 		about.Account, about.Region = where.AccountID, where.Region
-		about.Table = filepath.Base(where.Resource)
+		about.Table = path.Base(where.Resource)
 	}
 	return found, about, nil
 }

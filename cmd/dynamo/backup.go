@@ -31,6 +31,7 @@ func backupCommand(s streams) *cli.Command {
 		Name: "backup", Usage: "back a table up; list and delete backups",
 		UsageText: `dynamo backup --table orders --env prod
 dynamo backup --table orders --env prod --to dumps # files instead
+dynamo backup --table orders --env prod --to s3://backups/orders
 dynamo backup list --env prod                      # of all tables; --table for one
 dynamo backup delete --env prod --backup ARN`,
 		Description: `Makes an AWS on-demand backup, waits until it is available, and prints its ARN. AWS guarantees its content to
@@ -38,14 +39,15 @@ a minute: what is written within a minute of the request may or may not be in it
 
 With --to it dumps the items to files instead, in the layout of AWS's export to S3: a directory
 AWSDynamoDB/ID with manifests, data and the table's description in table.json. The dump is there whole or
-not at all, a second one has a second ID, and the path of its manifest is printed.
+not at all, a second one has a second ID, and the place of its manifest is printed. With s3://BUCKET/PREFIX the same
+goes to S3, with the same profile and in the bucket's own region; S3's endpoint is the profile's, or AWS's.
 
 Exit codes: 0 done, 1 failed, 2 usage or configuration, 5 refused or not confirmed, 6 credentials or
 permission, 7 no such table or backup, 130 interrupted, 143 terminated.`,
 		Flags: slices.Concat([]cli.Flag{
 			&cli.StringFlag{Name: "table", Aliases: []string{"t"}, Usage: "back up `NAME`"},
 			&cli.StringFlag{Name: "name", Usage: "`NAME` of the backup", DefaultText: "TABLE-YYYYMMDDTHHMMSSZ"},
-			&cli.StringFlag{Name: "to", Usage: "dump the items to files below `DIR` instead"},
+			&cli.StringFlag{Name: "to", Usage: "dump the items to files below `DIR` instead, or s3://BUCKET/PREFIX"},
 			&cli.StringFlag{Name: "compress", Usage: "pack the dump's files with `KIND`: gzip or zstd", DefaultText: "gzip"},
 			&cli.IntFlag{Name: "segments", Usage: "`N` segments to scan the table in, for a dump", DefaultText: "from its size"},
 			&cli.StringFlag{Name: "read-units", Usage: "most read capacity units per second for a dump, `N` or P% of the table's own"},
@@ -145,14 +147,19 @@ func (o *backupOptions) dumpFlags(c *cli.Context) (err error) {
 		return badUsage("", "--segments %d: want 1 or more", c.Int("segments"))
 	case c.Duration("max-retry-time") <= 0:
 		return badUsage("", "--max-retry-time %s: want more than nothing", c.Duration("max-retry-time"))
-	case strings.Contains(o.to, "://"):
-		return badUsage("dump to a directory, then copy it there", "--to %s: want a directory", o.to)
+	case elsewhere(o.to):
+		return badUsage("", "--to %s: want a directory, or s3://BUCKET/PREFIX", o.to)
 	}
 	o.dump = table.DumpOptions{
 		Compress: c.String("compress"), Segments: c.Int("segments"), Eventual: c.Bool("eventual"), Stall: c.Duration("max-retry-time"),
 	}
 	o.dump.ReadUnits, err = budgetFlag(c, "read-units")
 	return err
+}
+
+// elsewhere reports whether the place is a URL, and not of a bucket.
+func elsewhere(place string) bool {
+	return strings.Contains(place, "://") && !strings.HasPrefix(place, "s3://")
 }
 
 func runDump(ctx context.Context, o backupOptions, s streams) error {

@@ -37,15 +37,16 @@ source has it, - where only the target has it, ~ where it differs by value. Key 
 blank; binary is in base64, and what holds blanks or control characters in JSON quotes. --detail adds, behind
 a tab, the attributes that differ. --repair then writes what differs, as dynamo copy does.
 
-A side may be a dump, or an export of AWS's: file:DIR, its own directory or one that holds just one. All of it is
-checked first, as dynamo restore does. --repair with a dump as the source restores it; a dump is not written to.
+A side may be a dump, or an export of AWS's: file:DIR or s3://BUCKET/PREFIX, its own folder or one that holds just one;
+a bucket is read with the other side's profile. All of it is checked first, as dynamo restore does. --repair with a
+dump as the source restores it; a dump is not written to.
 
 Exit codes: 0 equal, or repaired; 1 failed, 2 usage or configuration, 3 repaired but for rejected items,
 4 they differ, 5 refused by a guard, 6 credentials or permission, 7 table missing or of another schema, a dump
 that is damaged or does not fit; 8 another run has the target, 130 interrupted, 143 terminated.`,
 		Flags: slices.Concat([]cli.Flag{
 			&cli.StringSliceFlag{Name: "table", Aliases: []string{"t"}, Usage: "compare `NAME`; repeatable, and a glob like 'orders-*'"},
-			&cli.StringFlag{Name: "source", Aliases: []string{"src"}, Usage: "`PROFILE` of one side; or a dump, file:DIR"},
+			&cli.StringFlag{Name: "source", Aliases: []string{"src"}, Usage: "`PROFILE` of one side; or a dump, file:DIR or s3://BUCKET/PREFIX"},
 			&cli.StringFlag{Name: "target", Aliases: []string{"tgt"}, Usage: "`PROFILE` of the other side, or a dump"},
 			&cli.StringFlag{Name: "target-table", Usage: "`NAME` of the table in the target, where it is another"},
 			&cli.BoolFlag{Name: "detail", Usage: "say which attributes differ", DisableDefaultText: true},

@@ -19,11 +19,12 @@ dynamo restore --table orders --env dev --from orders-20261120T101112Z
 dynamo restore --table orders --env dev --from pitr:2026-11-20T10:00:00Z --dry-run
 dynamo restore --table orders --env dev --from pitr:latest --as orders-before
 dynamo restore --table orders --env dev --from dumps/AWSDynamoDB/01795253007897-cad10714
+dynamo restore --table orders --env dev --from s3://backups/orders
 dynamo restore --table orders --env dev --from ~/.local/state/dynamo/RUN/rejected.jsonl`,
 		Description: `Puts what a backup has into an existing table, which keeps its ARN and settings. --from is the ARN or the name of
 an AWS backup; pitr:latest or pitr:TIME, with point-in-time recovery; what dynamo backup --to has dumped, or AWS has
-exported to S3 as DynamoDB JSON; or a run's dead-letter file. Without it, the AWS backups and the recovery's window are
-listed: a terminal asks which, elsewhere that is exit 2.
+exported to S3 as DynamoDB JSON, in a directory or s3://BUCKET/PREFIX; or a run's dead-letter file. Without it, the
+AWS backups and the recovery's window are listed: a terminal asks which, elsewhere that is exit 2.
 
 AWS restores into new tables only. So a backup is first restored to a temporary table, which can take hours, and which
 is deleted in the end. Of a dump all is checked first: checksums, counts, and every line against the table's key.
@@ -42,7 +43,7 @@ rejected items, 5 refused by a guard and nothing changed (--max-delete: nothing 
 has the table, 130 interrupted, 143 terminated.`,
 		Flags: slices.Concat([]cli.Flag{
 			&cli.StringFlag{Name: "table", Aliases: []string{"t"}, Usage: "restore into `NAME`"},
-			&cli.StringFlag{Name: "from", Usage: "ARN or name of an AWS `BACKUP`, pitr:latest, pitr:TIME, a dump's directory or a dead-letter file", DefaultText: "lists what there is"},
+			&cli.StringFlag{Name: "from", Usage: "ARN or name of an AWS `BACKUP`, pitr:latest, pitr:TIME, a dump's directory or s3://BUCKET/PREFIX, or a dead-letter file", DefaultText: "lists what there is"},
 			&cli.StringFlag{Name: "as", Usage: "restore to a new table `NEW`, with the settings that --table has"},
 			&cli.StringFlag{Name: "mode", Usage: "`MODE`: sync, replace or merge", DefaultText: "sync; merge for a dead-letter file"},
 			&cli.DurationFlag{Name: "backup-settle", Value: time.Minute, Usage: "`AGE` that the backup must have before the first change"},
@@ -94,8 +95,8 @@ func restoreFlags(c *cli.Context) (o restoreOptions, err error) {
 			return o, badUsage("leave it out", "--%s means nothing for a new table", name)
 		}
 	}
-	if strings.Contains(o.from, "://") {
-		return o, badUsage("get it into a directory first", "--from %s: want a directory or a file", o.from)
+	if elsewhere(o.from) {
+		return o, badUsage("", "--from %s: want a directory, a file, or s3://BUCKET/PREFIX", o.from)
 	}
 	return o, nil
 }

@@ -44,6 +44,7 @@ import (
 //	mutations ACCOUNT NAME N         so many calls could have changed the table
 //	requests ACCOUNT NAME N          so many calls were about the table
 //	profiles FILE                    adds profiles to the AWS config, $VARIABLES expanded
+//	bucket create|empty|damage|fault NAME [SUFFIX | KIND OP [KEY]]  makes one in S3; it has nothing in it; spoils an object in it; strikes
 //	json PATH VALUE                  stdout is an object with that; "*" is anything
 //	jsonlines FILE                   each line is a JSON object
 func TestScripts(t *testing.T) {
@@ -76,7 +77,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "table": tableCommand, "fault": faultCommand, "heal": healCommand, "mutations": mutationsCommand,
 			"requests": requestsCommand, "profiles": profilesCommand, "json": jsonCommand, "jsonlines": jsonLines,
-			"scaling": scalingCommand, "recovery": recoveryCommand,
+			"scaling": scalingCommand, "recovery": recoveryCommand, "bucket": bucketCommand,
 		},
 		RequireUniqueNames: true,
 	})

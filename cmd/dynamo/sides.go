@@ -19,7 +19,7 @@ func (o *compareOptions) dumps(c *cli.Context) error {
 	for i, dump := range []*string{&o.sourceDump, &o.targetDump} {
 		side := []string{"source", "target"}[i]
 		place, ok := strings.CutPrefix(c.String(side), "file:")
-		if !ok {
+		if !ok && !strings.HasPrefix(place, "s3://") {
 			continue
 		}
 		if place == "" {
@@ -57,21 +57,28 @@ func (o *compareOptions) names(ctx context.Context, conf config, s streams) ([]s
 	return names, interrupted(ctx, err)
 }
 
-// sides opens both. A side that is a table is returned as one, too.
+// sides opens both. A side that is a table is returned as one, too; its profile is the one that a bucket is read with.
 func (o *compareOptions) sides(ctx context.Context, name string) (source, target table.Side, from, to *table.Table, err error) {
-	if o.sourceDump != "" {
-		source = table.NewDump(o.sourceDump)
-	} else if from, err = o.source.open(ctx, name); err == nil {
+	if o.sourceDump == "" {
+		if from, err = o.source.open(ctx, name); err != nil {
+			return nil, nil, nil, nil, err
+		}
 		source = from
 	}
 	if o.targetTable != "" {
 		name = o.targetTable
 	}
-	if o.targetDump != "" {
-		target = table.NewDump(o.targetDump)
-	} else if err == nil {
-		to, err = o.target.open(ctx, name)
+	if o.targetDump == "" {
+		if to, err = o.target.open(ctx, name); err != nil {
+			return nil, nil, nil, nil, err
+		}
 		target = to
 	}
-	return source, target, from, to, err
+	if o.sourceDump != "" {
+		source = table.NewDump(o.sourceDump, to)
+	}
+	if o.targetDump != "" {
+		target = table.NewDump(o.targetDump, from)
+	}
+	return source, target, from, to, nil
 }

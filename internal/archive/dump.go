@@ -7,12 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -77,14 +72,12 @@ type DataFile struct {
 const fullData = 256 << 20
 
 // A Dump is being written, in the layout of AWS's export to S3. It appears under its
-// name whole or not at all: [Dump.Finish] renames it when all is on disk. Nobody else can read it.
+// name whole or not at all: [Dump.Finish] gives it one when all is in place, the manifest last.
 type Dump struct {
-	ID   string
-	root string // the directory that holds AWSDynamoDB
-	dir  string // where it is written
-	kind Compression
+	ID    string
+	depot Depot
+	kind  Compression
 
-	create func(name string) (journalFile, error)
 	full   int64
 	shards chan *shard // those that nobody writes to
 	all    []*shard
@@ -96,57 +89,27 @@ type Dump struct {
 	broken error
 }
 
-// BeginDump begins a dump below root, which is made if it is missing. No link is followed.
-func BeginDump(root string, kind Compression, now time.Time) (*Dump, error) {
-	if err := os.MkdirAll(root, 0o700); err != nil {
-		return nil, fmt.Errorf("dump: %w", err)
-	}
-	d := &Dump{root: root, kind: kind, create: createFile, full: fullData}
-	if err := plainDir(root); err != nil {
-		return nil, err
-	}
-	parent := filepath.Join(root, exportDir)
-	if err := os.Mkdir(parent, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, fmt.Errorf("dump: %w", err)
-	}
-	if err := plainDir(parent); err != nil {
-		return nil, err
-	}
+// mostFiles bounds what a dump holds in memory: each open file packs, and a bucket's holds parts.
+const mostFiles = 8
+
+// BeginDump begins a dump in the depot, with so many data files open at once; 0 is one a processor, from 2 to 8.
+func BeginDump(depot Depot, kind Compression, files int, now time.Time) (*Dump, error) {
 	var random [4]byte
 	rand.Read(random[:]) //nolint:errcheck // it never fails
-	d.ID = fmt.Sprintf("%014d-%s", now.UnixMilli(), hex.EncodeToString(random[:]))
-	d.dir = filepath.Join(parent, "."+d.ID+partialTail)
-	for _, dir := range []string{d.dir, filepath.Join(d.dir, dataDir)} {
-		if err := os.Mkdir(dir, 0o700); err != nil {
-			return nil, fmt.Errorf("dump: %w", err)
-		}
+	d := &Dump{ID: fmt.Sprintf("%014d-%s", now.UnixMilli(), hex.EncodeToString(random[:])), depot: depot, kind: kind, full: fullData}
+	if err := depot.Begin(d.ID); err != nil {
+		return nil, fmt.Errorf("dump: %w", err)
 	}
-	d.all = make([]*shard, max(2, runtime.GOMAXPROCS(0)))
+	if files <= 0 {
+		files = min(mostFiles, max(2, runtime.GOMAXPROCS(0)))
+	}
+	d.all = make([]*shard, files)
 	d.shards = make(chan *shard, len(d.all))
 	for i := range d.all {
 		d.all[i] = &shard{dump: d}
 		d.shards <- d.all[i]
 	}
 	return d, nil
-}
-
-// A PathError says that a path of a dump is not what it should be, or leads out of it.
-type PathError struct{ Path, Reason string }
-
-func (e *PathError) Error() string { return fmt.Sprintf("%q %s", e.Path, e.Reason) }
-
-// plainDir refuses a directory that is a link or no directory at all.
-func plainDir(dir string) error {
-	info, err := os.Lstat(dir)
-	switch {
-	case err != nil:
-		return err
-	case info.Mode()&fs.ModeSymlink != 0:
-		return &PathError{dir, "is a link"}
-	case !info.IsDir():
-		return &PathError{dir, "is not a directory"}
-	}
-	return nil
 }
 
 // Writers is how many calls of Write make progress at once.
@@ -176,7 +139,7 @@ func (d *Dump) failed() error {
 	return d.broken
 }
 
-// Finish completes the dump and gives it its name. about is kept as table.json. It returns the path
+// Finish completes the dump and gives it its name. about is kept as table.json. It returns the place
 // of the manifest. The caller gives what the manifest says of the table; the rest is filled in.
 func (d *Dump) Finish(m Summary, about []byte) (string, error) {
 	manifest, err := d.finish(m, about)
@@ -209,42 +172,28 @@ func (d *Dump) finish(m Summary, about []byte) (string, error) {
 		m.Items += f.Items
 	}
 	m.Version, m.Format, m.Type, m.Bytes = "2020-06-30", "DYNAMODB_JSON", "FULL_EXPORT", d.bytes
-	m.Files = d.key(filesName)
+	m.Files = d.depot.Key(filesName)
 	m.FilesSHA256, m.AboutSHA256 = sha256Of([]byte(list.String())), sha256Of(about)
 	summary, err := json.Marshal(m)
 	if err != nil {
 		return "", err
 	}
+	summary = append(summary, '\n')
 	for _, f := range []struct {
 		name    string
 		content []byte
-	}{{filesName, []byte(list.String())}, {aboutName, about}, {summaryName, append(summary, '\n')}} {
+	}{ // the summary last: with it there is a dump
+		{filesName, []byte(list.String())}, {checksumOf(filesName), []byte(md5Of([]byte(list.String())))}, {aboutName, about},
+		{checksumOf(summaryName), []byte(md5Of(summary))}, {summaryName, summary},
+	} {
 		if err := d.small(f.name, f.content); err != nil {
 			return "", err
 		}
-		if base, ok := strings.CutSuffix(f.name, ".json"); ok && f.name != aboutName {
-			if err := d.small(base+checksumTail, []byte(md5Of(f.content))); err != nil {
-				return "", err
-			}
-		}
 	}
-	whole := filepath.Join(d.root, exportDir, d.ID)
-	for _, dir := range []string{filepath.Join(d.dir, dataDir), d.dir} {
-		if err := syncDir(dir); err != nil {
-			return "", err
-		}
-	}
-	if _, err := os.Lstat(whole); !errors.Is(err, fs.ErrNotExist) {
-		return "", &PathError{whole, "is there already"}
-	}
-	if err := os.Rename(d.dir, whole); err != nil {
-		return "", err
-	}
-	if err := errors.Join(syncDir(filepath.Dir(whole)), syncDir(d.root)); err != nil {
-		return "", err
-	}
-	return filepath.Join(whole, summaryName), nil
+	return d.depot.Finish()
 }
+
+func checksumOf(manifest string) string { return strings.TrimSuffix(manifest, ".json") + checksumTail }
 
 func sha256Of(b []byte) string { sum := sha256.Sum256(b); return hex.EncodeToString(sum[:]) }
 
@@ -253,29 +202,27 @@ func md5Of(b []byte) string {
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// key is a file's name as the manifest has it.
-func (d *Dump) key(name string) string { return path.Join(exportDir, d.ID, name) }
-
 // small writes a file at once.
 func (d *Dump) small(name string, content []byte) error {
-	f, err := d.create(filepath.Join(d.dir, name))
+	f, err := d.depot.Create(name)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(content)
-	if err == nil {
-		err = f.Sync()
+	if _, err := f.Write(content); err != nil {
+		f.Discard()
+		return err
 	}
-	return errors.Join(err, f.Close())
+	return f.Close()
 }
 
-// Abort takes away what is not finished. It does nothing after Finish. No Write may be under way.
+// Abort takes away what there is. It does nothing where there is nothing, as after Finish with a directory; after that
+// do not call it. No Write may be under way.
 func (d *Dump) Abort() error {
 	for _, s := range d.all {
 		if s.file != nil {
-			s.file.Close() //nolint:errcheck // it goes away
+			s.file.Discard()
 			s.file = nil
 		}
 	}
-	return os.RemoveAll(d.dir)
+	return d.depot.Abort()
 }

@@ -33,7 +33,7 @@ func entries(t *testing.T, dir string) (list []string) {
 
 func beginDump(t *testing.T, root string, kind Compression) *Dump {
 	t.Helper()
-	d, err := BeginDump(root, kind, time.Now())
+	d, err := BeginDump(InDirectory(root), kind, 0, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func TestDumpToFullDisk(t *testing.T) {
 		root := t.TempDir()
 		d := beginDump(t, root, Gzip)
 		made := 0
-		d.create = func(name string) (journalFile, error) {
+		d.depot.(*directory).create = func(name string) (journalFile, error) {
 			if made++; made == fails {
 				return os.OpenFile("/dev/full", os.O_WRONLY, 0)
 			}
@@ -165,7 +165,7 @@ func TestDumpFollowsNoLink(t *testing.T) {
 		if err := os.Symlink(elsewhere, at); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := BeginDump(root, Gzip, time.Now()); !errors.As(err, new(*PathError)) {
+		if _, err := BeginDump(InDirectory(root), Gzip, 0, time.Now()); !errors.As(err, new(*PathError)) {
 			t.Errorf("link at %q: %v", planted, err)
 		}
 	}
@@ -174,7 +174,7 @@ func TestDumpFollowsNoLink(t *testing.T) {
 	}
 	root := t.TempDir()
 	d := beginDump(t, root, Gzip)
-	if err := os.Symlink(filepath.Join(elsewhere, "x"), filepath.Join(d.dir, dataDir, "000001.json.gz")); err != nil {
+	if err := os.Symlink(filepath.Join(elsewhere, "x"), filepath.Join(d.depot.(*directory).dir, dataDir, "000001.json.gz")); err != nil {
 		t.Fatal(err)
 	}
 	if err := d.Write(numberedItems(0, 1)); err == nil {

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"path"
 	"path/filepath"
 	"strings"
 
@@ -24,11 +25,8 @@ import (
 
 // Check reads all data, and checks every checksum, count and line against the table's key. It
 // keeps what it read in files in tmp, and holds little in memory. The errors are a
-// [*PathError], a [*BadDumpError], the context's cause, or the file system's.
+// [*PathError], a [*BadDumpError], the context's cause, the shelf's, or the file system's.
 func (s *Stored) Check(ctx context.Context, schema item.Schema, tmp string) (*Checked, error) {
-	if err := plainDir(filepath.Join(s.Dir, dataDir)); err != nil && !(errors.Is(err, fs.ErrNotExist) && len(s.Files) == 0) {
-		return nil, err
-	}
 	c, err := newChecked(tmp, schema)
 	if err != nil {
 		return nil, err
@@ -45,7 +43,7 @@ func (s *Stored) Check(ctx context.Context, schema item.Schema, tmp string) (*Ch
 }
 
 func (s *Stored) checkFile(ctx context.Context, c *Checked, about DataFile) error {
-	f, err := openPlain(filepath.Join(s.Dir, dataDir, about.Key))
+	f, err := s.shelf.Open(ctx, path.Join(s.folder, dataDir, about.Key))
 	if errors.Is(err, fs.ErrNotExist) {
 		return &BadDumpError{File: about.Key, Err: errors.New("it is missing")}
 	}
@@ -53,8 +51,33 @@ func (s *Stored) checkFile(ctx context.Context, c *Checked, about DataFile) erro
 		return err
 	}
 	defer f.Close()
+	stored := &shelved{from: f}
+	if err := s.checkContent(ctx, c, about, stored); err != nil {
+		if stored.err != nil { // it is not the dump that is bad
+			return fmt.Errorf("%s: %w", about.Key, stored.err)
+		}
+		return err
+	}
+	return nil
+}
+
+// shelved notes why a file cannot be read on.
+type shelved struct {
+	from io.Reader
+	err  error
+}
+
+func (s *shelved) Read(b []byte) (int, error) {
+	n, err := s.from.Read(b)
+	if err != nil && !errors.Is(err, io.EOF) {
+		s.err = err
+	}
+	return n, err
+}
+
+func (s *Stored) checkContent(ctx context.Context, c *Checked, about DataFile, from io.Reader) error {
 	one, other := md5.New(), sha256.New() //nolint:gosec // as above
-	packed := bufio.NewReaderSize(io.TeeReader(f, io.MultiWriter(one, other)), 256<<10)
+	packed := bufio.NewReaderSize(io.TeeReader(from, io.MultiWriter(one, other)), 256<<10)
 	before := c.Lines
 	if _, err := packed.Peek(1); err == nil || !errors.Is(err, io.EOF) { // AWS writes an empty file for an empty partition
 		plain, err := unpacker(about.Key, packed)

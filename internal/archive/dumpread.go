@@ -2,25 +2,28 @@ package archive
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 )
 
-// A Stored is a dump, or an export of AWS's, in a directory: what its manifests say.
+// A Stored is a dump, or an export of AWS's: what its manifests say.
 type Stored struct {
-	Dir     string // its own, with the manifests
+	Dir     string // the place of its own folder, with the manifests
 	ID      string // of the manifests' content
 	Summary Summary
 	Files   []DataFile
 	About   []byte // table.json: what AWS knows of the table; nil in an export of AWS's
+
+	shelf  Shelf
+	folder string // its own, on the shelf
 }
 
 // A BadDumpError says what is wrong with a dump, and where.
@@ -38,10 +41,11 @@ func (e *BadDumpError) Error() string {
 }
 func (e *BadDumpError) Unwrap() error { return e.Err }
 
-// A ChoiceError says that a directory does not hold exactly one dump.
+// A ChoiceError says that a place does not hold exactly one dump.
 type ChoiceError struct {
 	Dir   string
 	Names []string // of those that it holds
+	Like  string   // where one of them is
 }
 
 func (e *ChoiceError) Error() string {
@@ -58,15 +62,15 @@ const (
 	mostWindow = 8 << 20
 )
 
-// OpenDump reads the manifests of the dump in dir: its own directory, or one that holds just one. No
-// link is followed. The errors are a [*ChoiceError], a [*PathError], a [*BadDumpError], or the file system's.
-func OpenDump(dir string) (*Stored, error) {
-	dir, err := findDump(dir)
+// OpenDump reads the manifests of the dump on the shelf, which is its own folder, or one that holds just one.
+// The errors are a [*ChoiceError], a [*PathError], a [*BadDumpError], or the shelf's.
+func OpenDump(ctx context.Context, shelf Shelf) (*Stored, error) {
+	folder, err := findDump(ctx, shelf)
 	if err != nil {
 		return nil, err
 	}
-	s := &Stored{Dir: dir}
-	summary, err := s.manifest(summaryName, mostSummary)
+	s := &Stored{Dir: shelf.Place(folder), shelf: shelf, folder: folder}
+	summary, err := s.manifest(ctx, summaryName, mostSummary)
 	if err != nil {
 		return nil, err
 	}
@@ -79,14 +83,14 @@ func OpenDump(dir string) (*Stored, error) {
 	case s.Summary.Type != "" && s.Summary.Type != "FULL_EXPORT":
 		return nil, &BadDumpError{File: summaryName, Err: fmt.Errorf("it is of type %q, want FULL_EXPORT", s.Summary.Type)}
 	}
-	files, err := s.manifest(filesName, mostManifest)
+	files, err := s.manifest(ctx, filesName, mostManifest)
 	if err != nil {
 		return nil, err
 	}
 	if want := s.Summary.FilesSHA256; want != "" && want != sha256Of(files) {
 		return nil, &BadDumpError{File: filesName, Err: errors.New("it is not the one that the summary has the checksum of")}
 	}
-	about, err := readSmall(filepath.Join(dir, aboutName), mostManifest)
+	about, err := s.small(ctx, aboutName, mostManifest)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
@@ -97,50 +101,68 @@ func OpenDump(dir string) (*Stored, error) {
 	return s, s.parse(files)
 }
 
-// findDump is the directory that has the manifests.
-func findDump(dir string) (string, error) {
-	if err := plainDir(dir); err != nil {
+// findDump is the folder that has the manifests.
+func findDump(ctx context.Context, shelf Shelf) (string, error) {
+	has := func(folder string) (bool, error) {
+		f, err := shelf.Open(ctx, path.Join(folder, summaryName))
+		if errors.Is(err, fs.ErrNotExist) {
+			return false, nil
+		}
+		if err == nil {
+			f.Close()
+		}
+		return err == nil, err
+	}
+	if yes, err := has(""); yes || err != nil {
 		return "", err
 	}
-	has := func(dir string) bool {
-		_, err := os.Lstat(filepath.Join(dir, summaryName))
-		return err == nil
+	parent := exportDir
+	list, err := shelf.Folders(ctx, parent)
+	if len(list) == 0 && err == nil {
+		parent = ""
+		list, err = shelf.Folders(ctx, parent)
 	}
-	if has(dir) {
-		return dir, nil
-	}
-	parent := dir
-	if _, err := os.Lstat(filepath.Join(dir, exportDir)); err == nil {
-		parent = filepath.Join(dir, exportDir)
-		if err := plainDir(parent); err != nil {
-			return "", err
-		}
-	}
-	list, err := os.ReadDir(parent)
 	if err != nil {
 		return "", err
 	}
 	var names []string
-	for _, e := range list {
-		if name := e.Name(); name[0] != '.' && has(filepath.Join(parent, name)) { // a dot begins those that are not whole
+	var link error
+	for _, name := range list {
+		yes, err := has(path.Join(parent, name))
+		if errors.As(err, new(*PathError)) { // not followed, and said where there is nothing else
+			link = err
+			continue
+		}
+		if err != nil {
+			return "", err
+		}
+		if yes {
 			names = append(names, name)
 		}
 	}
-	if len(names) != 1 {
-		return "", &ChoiceError{dir, names}
+	switch len(names) {
+	case 0:
+		if link != nil {
+			return "", link
+		}
+		return "", &ChoiceError{Dir: shelf.Place("")}
+	case 1:
+		return path.Join(parent, names[0]), nil
 	}
-	found := filepath.Join(parent, names[0])
-	return found, plainDir(found)
+	return "", &ChoiceError{shelf.Place(""), names, shelf.Place(path.Join(parent, names[0]))}
 }
 
 // manifest reads a manifest, and holds it against the checksum beside it.
-func (s *Stored) manifest(name string, most int64) ([]byte, error) {
-	content, err := readSmall(filepath.Join(s.Dir, name), most)
+func (s *Stored) manifest(ctx context.Context, name string, most int64) ([]byte, error) {
+	content, err := s.small(ctx, name, most)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, &BadDumpError{File: name, Err: errors.New("it is missing")}
+	}
 	if err != nil {
 		return nil, err
 	}
 	for _, tail := range []string{checksumTail, ".md5"} {
-		sum, err := readSmall(filepath.Join(s.Dir, strings.TrimSuffix(name, ".json")+tail), 1<<10)
+		sum, err := s.small(ctx, strings.TrimSuffix(name, ".json")+tail, 1<<10)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -154,29 +176,16 @@ func (s *Stored) manifest(name string, most int64) ([]byte, error) {
 	return content, nil
 }
 
-// openPlain opens a file that is no link.
-func openPlain(name string) (*os.File, error) {
-	info, err := os.Lstat(name)
-	switch {
-	case err != nil:
-		return nil, err
-	case info.Mode()&fs.ModeSymlink != 0:
-		return nil, &PathError{name, "is a link"}
-	case !info.Mode().IsRegular():
-		return nil, &PathError{name, "is not a file"}
-	}
-	return os.OpenFile(name, os.O_RDONLY|noFollow, 0)
-}
-
-func readSmall(name string, most int64) ([]byte, error) {
-	f, err := openPlain(name)
+// small reads a file of its own folder that is not large.
+func (s *Stored) small(ctx context.Context, name string, most int64) ([]byte, error) {
+	f, err := s.shelf.Open(ctx, path.Join(s.folder, name))
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
 	content, err := io.ReadAll(io.LimitReader(f, most+1))
 	if err == nil && int64(len(content)) > most {
-		err = &BadDumpError{File: filepath.Base(name), Err: fmt.Errorf("it is larger than %d bytes", most)}
+		err = &BadDumpError{File: name, Err: fmt.Errorf("it is larger than %d bytes", most)}
 	}
 	return content, err
 }

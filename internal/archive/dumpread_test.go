@@ -107,7 +107,7 @@ func TestDumpBomb(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		s, err := OpenDump(dir)
+		s, err := OpenDump(t.Context(), Directory(dir))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,11 +7,9 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"hash"
 	"io"
-	"path/filepath"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -20,7 +18,7 @@ import (
 type shard struct {
 	dump  *Dump
 	about DataFile
-	file  journalFile // nil for none
+	file  File // nil for none
 	md5   hash.Hash
 	sum   hash.Hash
 	size  int64
@@ -42,10 +40,11 @@ func (s *shard) open() (err error) {
 	number := d.number
 	d.mu.Unlock()
 	name := fmt.Sprintf("%06d%s", number, endings[d.kind])
-	if s.file, err = d.create(filepath.Join(d.dir, dataDir, name)); err != nil {
+	if s.file, err = d.depot.Create(dataDir + "/" + name); err != nil {
+		s.file = nil
 		return err
 	}
-	s.about, s.size = DataFile{Key: d.key(dataDir + "/" + name)}, 0
+	s.about, s.size = DataFile{Key: d.depot.Key(dataDir + "/" + name)}, 0
 	s.md5, s.sum = md5.New(), sha256.New() //nolint:gosec // as above
 	if s.zip == nil {
 		s.buf = bufio.NewWriterSize(nil, 256<<10)
@@ -115,9 +114,10 @@ func (s *shard) close() error {
 		err = s.buf.Flush()
 	}
 	if err == nil {
-		err = s.file.Sync()
+		err = s.file.Close()
+	} else {
+		s.file.Discard()
 	}
-	err = errors.Join(err, s.file.Close())
 	s.file = nil
 	if err != nil {
 		return err

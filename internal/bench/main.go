@@ -53,7 +53,7 @@ func run(ctx context.Context, args []string, in io.Reader, out io.Writer) error 
 }
 
 // sections are the parts of a measurement, in order.
-var sections = []string{"speed", "throttle", "memory", "sync", "engines"}
+var sections = []string{"speed", "throttle", "memory", "sync", "dump", "engines"}
 
 // A harness is a measurement and what it has found so far.
 type harness struct {
@@ -119,7 +119,7 @@ func (h *harness) measure(ctx context.Context, out io.Writer) (err error) {
 			continue
 		}
 		section := map[string]func(context.Context) error{
-			"speed": h.speed, "throttle": h.throttle, "memory": h.memory, "sync": h.sync, "engines": h.engines,
+			"speed": h.speed, "throttle": h.throttle, "memory": h.memory, "sync": h.sync, "dump": h.dump, "engines": h.engines,
 		}[name]
 		if err := section(ctx); err != nil {
 			return fmt.Errorf("measure %s: %w", name, err)

@@ -22,7 +22,8 @@
 // profile of its own. The proxy puts the account's id and region into every
 // ARN, refuses keys of other accounts, and answers STS GetCallerIdentity and
 // AssumeRole on the same port. With WithMoto it also answers the backup calls
-// that the engine lacks, restores and point-in-time recovery, and those of Application Auto Scaling. Each account has two profiles, NAME with long-lived
+// that the engine lacks, restores and point-in-time recovery, and those of Application Auto Scaling; and there is
+// an S3 (World.S3) that all accounts share, with faults and a log of its own. Each account has two profiles, NAME with long-lived
 // keys and NAME-role with temporary ones from AssumeRole.
 //
 // Account.Client goes straight to the engine: to set up, and to ask what is

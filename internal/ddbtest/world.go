@@ -21,6 +21,7 @@ type World struct {
 	accounts []*Account
 	keys     *keyring
 	moto     *process
+	s3       *S3 // nil without moto
 	settings settings
 	closing  sync.Once
 }
@@ -54,7 +55,7 @@ func WithAccount(name, id, region string) Option {
 	}
 }
 
-// WithMoto adds the backup operations and Application Auto Scaling, which cost a Python process and seconds to start.
+// WithMoto adds the backup operations, Application Auto Scaling and S3, which cost a Python process and seconds to start.
 func WithMoto() Option { return func(s *settings) { s.moto = true } }
 
 // WithSeed seeds what faults choose at random; the default is 1.
@@ -122,6 +123,9 @@ func (w *World) open(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if w.s3, err = openS3(w); err != nil {
+			return err
+		}
 	}
 	endpoints := []string{os.Getenv("DYNAMO_TEST_ENDPOINT_A"), os.Getenv("DYNAMO_TEST_ENDPOINT_B")}
 	for i, spec := range w.settings.accounts {
@@ -158,6 +162,7 @@ func (w *World) Close() error {
 		for _, a := range w.accounts {
 			errs = append(errs, a.close())
 		}
+		errs = append(errs, w.s3.close())
 		w.moto.stop()
 	})
 	return errors.Join(errs...)

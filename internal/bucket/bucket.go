@@ -1,0 +1,177 @@
+// Package bucket keeps dumps in S3: it is where internal/archive reads from, and writes to, when that is no directory.
+package bucket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/logging"
+	"github.com/aws/smithy-go/middleware"
+)
+
+// A Folder is a prefix of a bucket.
+type Folder struct {
+	client *s3.Client
+	bucket string
+	prefix string // without a slash at its end; "" is the whole bucket
+}
+
+// An Error is what a call of S3 met.
+type Error struct {
+	Doing string // "read s3://bucket/key"
+	Err   error
+}
+
+func (e *Error) Error() string { return e.Doing + ": " + e.Err.Error() }
+func (e *Error) Unwrap() error { return e.Err }
+
+// ErrNoBucket means that there is no bucket of that name.
+var ErrNoBucket = errors.New("there is no such bucket")
+
+// Split takes s3://BUCKET/PREFIX apart. A slash at the end does not matter.
+func Split(url string) (bucket, prefix string, err error) {
+	rest, ok := strings.CutPrefix(url, "s3://")
+	bucket, prefix, _ = strings.Cut(rest, "/")
+	prefix = strings.TrimSuffix(prefix, "/")
+	if !ok || bucket == "" {
+		return "", "", fmt.Errorf("%q is not s3://BUCKET/PREFIX", url)
+	}
+	if prefix != "" && slices.ContainsFunc(strings.Split(prefix, "/"), func(s string) bool { return s == "" || s == "." || s == ".." }) {
+		return "", "", fmt.Errorf("the prefix in %q has an empty step, or one of dots", url)
+	}
+	return bucket, prefix, nil
+}
+
+const (
+	// attempts and longestPause are for one call: throttling (503 Slow Down), failures of S3's and of the network.
+	attempts     = 8
+	longestPause = 10 * time.Second
+	// callLimit is for one attempt of a call that is not answered by an object: the largest of them sends a part.
+	callLimit = time.Minute
+)
+
+// Client makes a client whose calls are retried by nobody else: those for DynamoDB have few attempts, S3 asks to slow
+// down more often, and what is a whole object can be sent again as a whole only.
+func Client(cfg aws.Config, options ...func(*s3.Options)) *s3.Client {
+	return s3.NewFromConfig(cfg, append([]func(*s3.Options){func(o *s3.Options) {
+		o.Retryer = retry.NewStandard(func(r *retry.StandardOptions) {
+			r.MaxAttempts, r.MaxBackoff, r.RateLimiter = attempts, longestPause, ratelimit.None
+		})
+		// A dump has checksums of its own, and those for a range say nothing.
+		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
+		o.Logger = logging.Nop{}               // else it warns on stderr
+		o.UsePathStyle = o.BaseEndpoint != nil // other servers know no bucket by a name of DNS
+		o.APIOptions = append(slices.Clone(o.APIOptions), limited)
+	}}, options...)...)
+}
+
+// limited gives each attempt a deadline, but for those whose answer is read later.
+func limited(stack *middleware.Stack) error {
+	limit := func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
+		if awsmiddleware.GetOperationName(ctx) == "GetObject" {
+			return next.HandleFinalize(ctx, in)
+		}
+		attempt, cancel := context.WithTimeout(ctx, callLimit)
+		defer cancel()
+		out, metadata, err := next.HandleFinalize(attempt, in)
+		if err != nil && attempt.Err() != nil && ctx.Err() == nil {
+			err = lateError{} // the SDK takes what was cut off for what was called off, and does not try again
+		}
+		return out, metadata, err
+	}
+	return stack.Finalize.Insert(middleware.FinalizeMiddlewareFunc("dynamo.limit", limit), "Retry", middleware.After)
+}
+
+// lateError is an attempt without an answer.
+type lateError struct{}
+
+func (lateError) Error() string { return fmt.Sprintf("no answer within %s", callLimit) }
+
+// RetryableError tells the SDK that the call can be made again.
+func (lateError) RetryableError() bool { return true }
+
+// Open finds the bucket, which may be in another region than the client's. The errors are an [*Error], [ErrNoBucket] in it.
+func Open(ctx context.Context, client *s3.Client, bucket, prefix string) (*Folder, error) {
+	f := &Folder{client, bucket, prefix}
+	out, err := client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: aws.String(bucket)})
+	region := ""
+	if err == nil {
+		region = aws.ToString(out.BucketRegion)
+	}
+	var answer *awshttp.ResponseError
+	switch {
+	case err == nil:
+	case !errors.As(err, &answer) || answer.HTTPStatusCode() == 0:
+		return nil, failed(ctx, "look at "+f.Place(""), err)
+	case answer.HTTPStatusCode() == http.StatusNotFound:
+		return nil, &Error{"look at " + f.Place(""), ErrNoBucket}
+	default: // what may not be asked may be known all the same, and the next call says why not
+		region = answer.Response.Header.Get("X-Amz-Bucket-Region")
+	}
+	if region != "" && region != client.Options().Region {
+		f.client = s3.New(client.Options(), func(o *s3.Options) { o.Region = region })
+	}
+	return f, nil
+}
+
+// Bucket is the bucket's name.
+func (f *Folder) Bucket() string { return f.bucket }
+
+// Prefix is the folder's, without a slash at its end.
+func (f *Folder) Prefix() string { return f.prefix }
+
+// Place is the URL of what has that name.
+func (f *Folder) Place(name string) string { return "s3://" + f.bucket + "/" + f.key(name) }
+
+// key is the whole key of what has that name.
+func (f *Folder) key(name string) string {
+	return strings.Trim(f.prefix+"/"+name, "/")
+}
+
+// Folders are the names below a folder that have something below them, all pages of them.
+func (f *Folder) Folders(ctx context.Context, name string) (names []string, err error) {
+	prefix := f.key(name)
+	if prefix != "" {
+		prefix += "/"
+	}
+	pages := s3.NewListObjectsV2Paginator(f.client, &s3.ListObjectsV2Input{Bucket: &f.bucket, Prefix: &prefix, Delimiter: aws.String("/")})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, failed(ctx, "list "+f.Place(name), err)
+		}
+		for _, p := range page.CommonPrefixes {
+			names = append(names, strings.TrimSuffix(strings.TrimPrefix(aws.ToString(p.Prefix), prefix), "/"))
+		}
+	}
+	return names, nil
+}
+
+// failed says what a call met: that an object is missing as fs.ErrNotExist, that it was told to stop as the context's cause.
+func failed(ctx context.Context, doing string, err error) error {
+	var api smithy.APIError
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.As(err, &api) && (api.ErrorCode() == "NoSuchKey" || api.ErrorCode() == "NotFound"):
+		return fmt.Errorf("%s: %w", doing, fs.ErrNotExist)
+	case errors.As(err, &api) && api.ErrorCode() == "NoSuchBucket":
+		return &Error{doing, ErrNoBucket}
+	}
+	return &Error{doing, err}
+}

@@ -1,0 +1,170 @@
+package bucket
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+)
+
+func TestSplit(t *testing.T) {
+	for _, test := range []struct{ url, bucket, prefix string }{
+		{"s3://b", "b", ""}, {"s3://b/", "b", ""}, {"s3://b/x", "b", "x"}, {"s3://b/x/y z/", "b", "x/y z"},
+		{"s3://", "", ""}, {"s3:///x", "", ""}, {"s3://b//x", "", ""}, {"s3://b/x//", "", ""}, {"s3://b/../x", "", ""}, {"s3://b/.", "", ""}, {"file:b", "", ""},
+	} {
+		bucket, prefix, err := Split(test.url)
+		if bucket != test.bucket || prefix != test.prefix || (err == nil) != (test.bucket != "") {
+			t.Errorf("%s: %q, %q, %v", test.url, bucket, prefix, err)
+		}
+	}
+}
+
+// serve answers as S3 does for one object, but for what answer does first: it says whether it has answered.
+func serve(t *testing.T, object []byte, answer func(n int, w http.ResponseWriter, r *http.Request, rest []byte) bool) *Folder {
+	t.Helper()
+	n := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		n++
+		from := 0
+		if text, ok := strings.CutPrefix(r.Header.Get("Range"), "bytes="); ok {
+			var err error
+			if from, err = strconv.Atoi(strings.TrimSuffix(text, "-")); err != nil || r.Header.Get("If-Match") != `"tag"` {
+				t.Errorf("asked with %v", r.Header)
+			}
+		}
+		w.Header().Set("ETag", `"tag"`)
+		if answer(n, w, r, object[from:]) {
+			return
+		}
+		w.Header().Set("Content-Length", strconv.Itoa(len(object)-from))
+		_, _ = w.Write(object[from:])
+	}))
+	t.Cleanup(func() { server.CloseClientConnections(); server.Close() }) // handlers may still wait for the client
+	cfg := aws.Config{Region: "eu-west-1", BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("a", "b", "")}
+	return &Folder{client: Client(cfg), bucket: "b", prefix: "p"}
+}
+
+// What breaks off, or falls silent, anywhere is read on from there, and is what was stored.
+func TestReadOn(t *testing.T) {
+	object := make([]byte, 100_000)
+	for i := range object {
+		object[i] = byte(i * i >> 3)
+	}
+	for _, pieces := range []int{1, 7, 5000, 99_999, 100_000} {
+		for _, silent := range []bool{false, true} {
+			t.Run(fmt.Sprint(pieces, silent), func(t *testing.T) {
+				asked := 0
+				f := serve(t, object, func(n int, w http.ResponseWriter, r *http.Request, rest []byte) bool {
+					asked = n
+					if n > 6 {
+						return false
+					}
+					w.Header().Set("Content-Length", strconv.Itoa(len(rest)))
+					_, _ = w.Write(rest[:min(pieces, len(rest))])
+					_ = http.NewResponseController(w).Flush()
+					if silent {
+						<-r.Context().Done()
+					}
+					panic(http.ErrAbortHandler)
+				})
+				b := &body{ctx: t.Context(), folder: f, name: "x", silence: 200 * time.Millisecond}
+				got, err := io.ReadAll(b)
+				if err != nil || !bytes.Equal(got, object) {
+					t.Errorf("%d bytes, %v", len(got), err)
+				}
+				if err := b.Close(); err != nil || pieces < 10_000 && asked < 7 {
+					t.Errorf("asked %d times; %v", asked, err)
+				}
+			})
+		}
+	}
+}
+
+// What never comes, is another object by now, or is more than it should be is an error; and so is what is called off.
+func TestReadGivesUp(t *testing.T) {
+	object := []byte(strings.Repeat("x", 1000))
+	why := errors.New("enough")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	half := func(w http.ResponseWriter, rest []byte) {
+		w.Header().Set("Content-Length", strconv.Itoa(len(rest)))
+		_, _ = w.Write(rest[:len(rest)/2])
+		_ = http.NewResponseController(w).Flush()
+	}
+	for _, test := range []struct {
+		name   string
+		text   string
+		answer func(n int, w http.ResponseWriter, r *http.Request, rest []byte) bool
+	}{
+		{"nothing more", "broke off 8 times in a row at byte 500", func(n int, w http.ResponseWriter, _ *http.Request, rest []byte) bool {
+			if n == 1 {
+				half(w, rest)
+			}
+			w.Header().Set("Content-Length", strconv.Itoa(len(rest)))
+			_ = http.NewResponseController(w).Flush()
+			panic(http.ErrAbortHandler)
+		}},
+		{"another object", "PreconditionFailed", func(n int, w http.ResponseWriter, _ *http.Request, rest []byte) bool {
+			if n == 1 {
+				half(w, rest)
+				panic(http.ErrAbortHandler)
+			}
+			w.WriteHeader(http.StatusPreconditionFailed)
+			_, _ = io.WriteString(w, "<Error><Code>PreconditionFailed</Code></Error>")
+			return true
+		}},
+		{"all of it again", "longer than the object", func(n int, w http.ResponseWriter, _ *http.Request, rest []byte) bool {
+			if n == 1 {
+				half(w, rest)
+				panic(http.ErrAbortHandler)
+			}
+			_, _ = w.Write(object)
+			return true
+		}},
+		{"missing", fs.ErrNotExist.Error(), func(_ int, w http.ResponseWriter, _ *http.Request, _ []byte) bool {
+			w.WriteHeader(http.StatusNotFound)
+			_, _ = io.WriteString(w, "<Error><Code>NoSuchKey</Code></Error>")
+			return true
+		}},
+		{"called off", why.Error(), func(_ int, w http.ResponseWriter, r *http.Request, rest []byte) bool {
+			half(w, rest)
+			cancel(why)
+			<-r.Context().Done()
+			return true
+		}},
+	} {
+		f := serve(t, object, test.answer)
+		b, err := f.Open(ctx, "x")
+		if err == nil {
+			_, err = io.ReadAll(b)
+			b.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), test.text) {
+			t.Errorf("%s: %v", test.name, err)
+		}
+		if test.name == "missing" && !errors.Is(err, fs.ErrNotExist) || test.name == "called off" && !errors.Is(err, why) {
+			t.Errorf("%s: %v", test.name, err)
+		}
+	}
+}
+
+// An attempt without an answer is one that is made again.
+func TestLateIsRetried(t *testing.T) {
+	if o := Client(aws.Config{Region: "x"}).Options(); !o.Retryer.IsErrorRetryable(fmt.Errorf("x: %w", lateError{})) {
+		t.Error("it is not")
+	}
+	if o := Client(aws.Config{Region: "x"}, func(o *s3.Options) { o.Region = "y" }).Options(); o.UsePathStyle || o.Region != "y" {
+		t.Errorf("%+v", o)
+	}
+}
