@@ -174,6 +174,9 @@ func (x *breaking) errand(ctx context.Context, e *errand) error {
 	if last := x.children[len(x.children)-1]; last.code == 0 && e.verb == undoSync && !maps.Equal(between, x.trial.items) {
 		x.wrong = append(x.wrong, "copied: "+differences(x.trial.items, between))
 	}
+	if maps.Equal(between, x.before) {
+		return nil // killed before it has changed anything
+	}
 	undone, err := x.through(ctx, append([]string{"undo"}, append(common, run)...), e.kills[1], false)
 	if err := x.must(ctx, err, "undone", x.before); err != nil || !e.again || undone == "" || len(x.wrong) > 0 {
 		return err
