@@ -42,7 +42,7 @@ func (t *Table) createBackup(ctx context.Context, d Description, name string, as
 	}
 	out, err := t.client.CreateBackup(ctx, &dynamodb.CreateBackupInput{TableName: aws.String(t.name), BackupName: aws.String(name)})
 	if err != nil {
-		return "", t.backupError("back up", err)
+		return "", t.backupError(ctx, "back up", err)
 	}
 	if out.BackupDetails == nil || out.BackupDetails.BackupArn == nil {
 		return "", &Error{Failed, "", errors.New("back up " + d.Table + ": the answer names no backup")}
@@ -58,7 +58,7 @@ func (t *Table) waitForBackup(ctx context.Context, arn string, asked time.Time, 
 	for {
 		state, err := t.client.DescribeBackup(ctx, &dynamodb.DescribeBackupInput{BackupArn: aws.String(arn)})
 		if err != nil {
-			return t.backupError("wait for the backup of", err)
+			return t.backupError(ctx, "wait for the backup of", err)
 		}
 		status := types.BackupStatusDeleted
 		if state.BackupDescription != nil && state.BackupDescription.BackupDetails != nil {
@@ -84,7 +84,7 @@ func (t *Table) waitForBackup(ctx context.Context, arn string, asked time.Time, 
 }
 
 // backupError knows the endpoints that have no backups at all.
-func (t *Table) backupError(doing string, err error) error {
+func (t *Table) backupError(ctx context.Context, doing string, err error) error {
 	var api smithy.APIError
 	if errors.As(err, &api) {
 		switch api.ErrorCode() {
@@ -92,5 +92,5 @@ func (t *Table) backupError(doing string, err error) error {
 			return refused("to go on without one: --no-backup", "the endpoint of %s has no backups (%s)", t.side(), api.ErrorCode())
 		}
 	}
-	return t.controlError(doing, err)
+	return t.controlError(ctx, doing, err)
 }

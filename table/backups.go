@@ -60,7 +60,7 @@ func (t *Table) Backup(ctx context.Context, o BackupOptions) (Backup, error) {
 func (t *Table) describeBackup(ctx context.Context, name string) (Backup, error) {
 	out, err := t.client.DescribeBackup(ctx, &dynamodb.DescribeBackupInput{BackupArn: aws.String(name)})
 	if err != nil {
-		return Backup{ARN: name}, t.backupNamed("describe", name, err)
+		return Backup{ARN: name}, t.backupNamed(ctx, "describe", name, err)
 	}
 	if out.BackupDescription == nil || out.BackupDescription.BackupDetails == nil {
 		return Backup{ARN: name}, &Error{Failed, "", errors.New("describe backup " + name + ": the answer describes none")}
@@ -87,7 +87,7 @@ func (t *Table) Backups(ctx context.Context, name string) ([]Backup, error) {
 	for {
 		out, err := t.client.ListBackups(ctx, in)
 		if err != nil {
-			return nil, t.backupError("list the backups of", err)
+			return nil, t.backupError(ctx, "list the backups of", err)
 		}
 		for _, s := range out.BackupSummaries {
 			list = append(list, Backup{
@@ -121,18 +121,18 @@ func (t *Table) DeleteBackup(ctx context.Context, name string, confirm func(Back
 		}
 	}
 	if _, err := t.client.DeleteBackup(ctx, &dynamodb.DeleteBackupInput{BackupArn: aws.String(name)}); err != nil {
-		return b, t.backupNamed("delete", name, err)
+		return b, t.backupNamed(ctx, "delete", name, err)
 	}
 	b.Status = string(types.BackupStatusDeleted)
 	return b, nil
 }
 
 // backupNamed explains an error about one backup.
-func (t *Table) backupNamed(doing, name string, err error) error {
+func (t *Table) backupNamed(ctx context.Context, doing, name string, err error) error {
 	if missing := (*types.BackupNotFoundException)(nil); errors.As(err, &missing) {
 		return mismatch("see: dynamo backup list", "there is no backup %s with %s", name, t.side())
 	}
-	err = t.backupError(doing+" a backup of", err)
+	err = t.backupError(ctx, doing+" a backup of", err)
 	if e := (*Error)(nil); errors.As(err, &e) && e.Kind == Refused {
 		e.Hint = ""
 	}

@@ -81,7 +81,7 @@ func (t *Table) placeError(ctx context.Context, err error) error {
 	case errors.Is(err, bucket.ErrNoBucket):
 		return usage("see: aws s3 ls, with the same profile", "%w", err)
 	case errors.As(err, &e):
-		return t.explain(e.Doing, e.Err)
+		return t.explain(ctx, e.Doing, e.Err)
 	}
 	return dumpError(err)
 }

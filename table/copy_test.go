@@ -11,6 +11,7 @@ import (
 
 	"github.com/dynamo-cmdline/dynamo/internal/ddbtest"
 	"github.com/dynamo-cmdline/dynamo/item"
+	"github.com/dynamo-cmdline/dynamo/scaling"
 )
 
 // TestHundredThousand copies 100,000 items of all types with edge values; fewer
@@ -297,6 +298,68 @@ func TestCancel(t *testing.T) {
 		if now := len(p.dev.Proxy.Writes()); now != seen {
 			t.Fatalf("%d writes after Copy had returned", now-seen)
 		}
+	}
+}
+
+// Whatever call it breaks off, the error is the cause, not the SDK's word for it.
+func TestCancelledCall(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name string
+		op   string // the first call about the table, unless it is named
+		call func(ctx context.Context, source, target *Table) error
+	}{
+		{"copy", "", func(ctx context.Context, source, target *Table) error {
+			_, err := source.Copy(ctx, target, soon(Sync))
+			return err
+		}},
+		{"plan", "", func(ctx context.Context, source, target *Table) error {
+			_, err := source.PlanCopy(ctx, target, soon(Sync))
+			return err
+		}},
+		{"truncate", "", func(ctx context.Context, _, target *Table) error {
+			_, err := target.Truncate(ctx, atOnce(t))
+			return err
+		}},
+		{"dump", "", func(ctx context.Context, _, target *Table) error {
+			_, err := target.Dump(ctx, t.TempDir(), DumpOptions{})
+			return err
+		}},
+		{"compare", "", func(ctx context.Context, source, target *Table) error {
+			for _, err := range source.Compare(target, CompareOptions{}).All(ctx) {
+				return err
+			}
+			return nil
+		}},
+		{"backup", "CreateBackup", func(ctx context.Context, _, target *Table) error {
+			_, err := target.Backup(ctx, BackupOptions{})
+			return err
+		}},
+		{"recovery", "DescribeContinuousBackups", func(ctx context.Context, _, target *Table) error {
+			_, err := target.Restorable(ctx)
+			return err
+		}},
+		{"details", "DescribeTimeToLive", func(ctx context.Context, _, target *Table) error {
+			_, err := target.Details(ctx)
+			return err
+		}},
+		{"scale", "UpdateTable", func(ctx context.Context, _, target *Table) error {
+			_, err := target.Scale(ctx, ScaleOptions{Want: scaling.Want{Billing: scaling.Provisioned, Read: scaling.Side{Units: 5}, Write: scaling.Side{Units: 5}}, RunDir: t.TempDir()})
+			return err
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			p := small(t, ddbtest.Table{})
+			ctx, stop := context.WithCancelCause(t.Context())
+			defer stop(nil)
+			id := p.dev.Proxy.Inject(ddbtest.Fault{Kind: ddbtest.Hang, Op: test.op, Table: p.Name, Do: func() { stop(errEnough) }})
+			defer p.dev.Proxy.Remove(id)
+			source, target := p.open(t)
+			if err := test.call(ctx, source, target); !errors.Is(err, errEnough) || p.dev.Proxy.Fired(id) == 0 {
+				t.Errorf("got %v, struck %d times", err, p.dev.Proxy.Fired(id))
+			}
+		})
 	}
 }
 

@@ -99,7 +99,7 @@ var loggedIn = []string{ssocreds.ProviderName, logincreds.ProviderName, processc
 func (t *Table) ask(ctx context.Context) (*types.TableDescription, error) {
 	out, err := t.client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: aws.String(t.name)})
 	if err != nil {
-		return nil, t.controlError("describe", err)
+		return nil, t.controlError(ctx, "describe", err)
 	}
 	if out.Table == nil || out.Table.TableArn == nil {
 		return nil, mismatch("", "describe %q with %s: the answer describes no table", t.name, t.side())

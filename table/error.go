@@ -61,12 +61,12 @@ func (t *Table) loginHint() string {
 }
 
 // controlError explains an error of the typed client, while doing what to the table.
-func (t *Table) controlError(doing string, err error) error {
-	return t.explain(fmt.Sprintf("%s %q", doing, t.name), err)
+func (t *Table) controlError(ctx context.Context, doing string, err error) error {
+	return t.explain(ctx, fmt.Sprintf("%s %q", doing, t.name), err)
 }
 
 // explain explains an error of the typed client, while doing what.
-func (t *Table) explain(doing string, err error) error {
+func (t *Table) explain(ctx context.Context, doing string, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -76,8 +76,8 @@ func (t *Table) explain(doing string, err error) error {
 	var dns *net.DNSError
 	var dial *net.OpError
 	switch {
-	case errors.Is(err, context.Canceled):
-		return err
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
 	case errors.Is(err, ErrNoMFA):
 		e.Kind, e.Err = Denied, fmt.Errorf("%s: %w", t.side(), ErrNoMFA)
 		e.Hint = "run it on a terminal, or use a profile without mfa_serial"

@@ -25,7 +25,7 @@ func (t *Table) shape(ctx context.Context, own copier.Shape, skipExpired bool) (
 	}
 	out, err := t.client.DescribeTimeToLive(ctx, &dynamodb.DescribeTimeToLiveInput{TableName: aws.String(t.name)})
 	if err != nil {
-		return nil, t.controlError("ask for the TTL of", err)
+		return nil, t.controlError(ctx, "ask for the TTL of", err)
 	}
 	ttl := out.TimeToLiveDescription
 	if ttl == nil || ttl.AttributeName == nil || ttl.TimeToLiveStatus != types.TimeToLiveStatusEnabled && ttl.TimeToLiveStatus != types.TimeToLiveStatusEnabling {

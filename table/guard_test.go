@@ -250,7 +250,8 @@ func TestBackupComesFirst(t *testing.T) { // its faults are for all tables
 	p.requireEqual(t)
 }
 
-func TestNoBackupNoDelete(t *testing.T) { // its faults are for all tables
+func TestNoBackupNoDelete(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name  string
 		fault ddbtest.Fault
@@ -263,7 +264,9 @@ func TestNoBackupNoDelete(t *testing.T) { // its faults are for all tables
 		{"not to be described", ddbtest.Fault{Kind: ddbtest.Deny, Op: "DescribeBackup"}, Denied},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			p := small(t, ddbtest.Table{})
+			c.fault.Table = p.Name
 			id := p.dev.Proxy.Inject(c.fault)
 			defer p.dev.Proxy.Remove(id)
 			source, target := p.open(t)
@@ -280,8 +283,9 @@ func TestNoBackupNoDelete(t *testing.T) { // its faults are for all tables
 		})
 	}
 	t.Run("for ever CREATING", func(t *testing.T) {
+		t.Parallel()
 		p := small(t, ddbtest.Table{})
-		id := p.dev.Proxy.Inject(ddbtest.Fault{Kind: ddbtest.BackupStatus, Op: "DescribeBackup", Text: "CREATING"})
+		id := p.dev.Proxy.Inject(ddbtest.Fault{Kind: ddbtest.BackupStatus, Op: "DescribeBackup", Table: p.Name, Text: "CREATING"})
 		defer p.dev.Proxy.Remove(id)
 		source, target := p.open(t)
 		o := soon(Replace)

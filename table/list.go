@@ -14,7 +14,7 @@ func (t *Table) List(ctx context.Context) ([]string, error) {
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return nil, t.explain("list the tables", err)
+			return nil, t.explain(ctx, "list the tables", err)
 		}
 		names = append(names, page.TableNames...)
 	}

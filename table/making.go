@@ -59,7 +59,7 @@ func (m *making) await(ctx context.Context) (Description, error) {
 				return Description{}, m.gone()
 			}
 		case err != nil:
-			return Description{}, m.to.controlError("wait for", err)
+			return Description{}, m.to.controlError(ctx, "wait for", err)
 		default:
 			seen = true
 			d, err := m.made(out.Table)
@@ -124,9 +124,9 @@ func (m *making) begin(ctx context.Context) error {
 	if err != nil {
 		if answered := (smithy.APIError)(nil); errors.As(err, &answered) && !passing(err) { // then there is no such table
 			m.note.Asked = time.Time{}
-			return both(m.refusal(err), m.save())
+			return both(m.refusal(ctx, err), m.save())
 		}
-		return m.refusal(err)
+		return m.refusal(ctx, err)
 	}
 	if made == nil || made.TableId == nil || made.TableArn == nil {
 		return &Error{Failed, "", fmt.Errorf("restore to table %q with %s: %w", m.note.Name, m.to.side(), errUnidentified)}
@@ -190,12 +190,12 @@ func existsAlready(t *Table) error {
 }
 
 // refusal explains why AWS does not restore.
-func (m *making) refusal(err error) error {
+func (m *making) refusal(ctx context.Context, err error) error {
 	var api smithy.APIError
 	if !errors.As(err, &api) {
-		return m.to.controlError("restore to", err)
+		return m.to.controlError(ctx, "restore to", err)
 	}
-	e := m.to.controlError("restore to", err)
+	e := m.to.controlError(ctx, "restore to", err)
 	known, ok := e.(*Error) //nolint:errorlint // only what has just been made
 	if !ok {
 		return e
@@ -245,7 +245,7 @@ func (m *making) drop(ctx context.Context) error {
 	case errors.As(err, &e):
 		return err
 	}
-	return m.to.controlError("delete the temporary table", err)
+	return m.to.controlError(ctx, "delete the temporary table", err)
 }
 
 // patiently makes a call of the control plane again while AWS is busy or cannot be reached, until it has been so for

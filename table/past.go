@@ -90,7 +90,7 @@ func (t *Table) backupOf(ctx context.Context, name string) (*past, error) {
 	}
 	out, err := t.client.DescribeBackup(ctx, &dynamodb.DescribeBackupInput{BackupArn: aws.String(name)})
 	if err != nil {
-		return nil, t.backupNamed("look at", name, err)
+		return nil, t.backupNamed(ctx, "look at", name, err)
 	}
 	if out.BackupDescription == nil || out.BackupDescription.BackupDetails == nil || out.BackupDescription.SourceTableDetails == nil {
 		return nil, &Error{Failed, "", errors.New("look at backup " + name + ": the answer describes none")}
@@ -119,7 +119,7 @@ func (t *Table) pointInTime(ctx context.Context, from string) (*past, error) {
 	}
 	var details Details
 	if err := details.askRecovery(ctx, t); err != nil {
-		return nil, t.recoveryError(err)
+		return nil, t.recoveryError(ctx, err)
 	}
 	r := details.Recovery
 	switch {
@@ -143,7 +143,7 @@ func (t *Table) pointInTime(ctx context.Context, from string) (*past, error) {
 }
 
 // recoveryError explains an error about point-in-time recovery.
-func (t *Table) recoveryError(err error) error {
+func (t *Table) recoveryError(ctx context.Context, err error) error {
 	var missing *types.TableNotFoundException
 	var api smithy.APIError
 	switch {
@@ -152,7 +152,7 @@ func (t *Table) recoveryError(err error) error {
 	case errors.As(err, &api) && api.ErrorCode() == "UnknownOperationException":
 		return mismatch("", "the endpoint of %s has no point-in-time recovery", t.side())
 	}
-	return t.controlError("ask for the recovery of", err)
+	return t.controlError(ctx, "ask for the recovery of", err)
 }
 
 // fits completes what a backup says of its keys by the table that it is to go into: it does not say their types.

@@ -125,7 +125,7 @@ func (a *anew) fromDump(ctx context.Context) (Summary, error) {
 		return Summary{}, existsAlready(a.to)
 	}
 	if err != nil {
-		return Summary{}, a.to.controlError("create", err)
+		return Summary{}, a.to.controlError(ctx, "create", err)
 	}
 	if made.TableDescription == nil || made.TableDescription.TableId == nil || made.TableDescription.TableArn == nil {
 		return Summary{}, &Error{Failed, "", fmt.Errorf("create %q with %s: %w", a.to.name, a.to.side(), errUnidentified)}

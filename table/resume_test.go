@@ -293,7 +293,7 @@ func TestResumeWaitsForTheBackup(t *testing.T) {
 	o := soon(Replace)
 	o.NoBackup, o.RunDir = false, t.TempDir()
 	ctx, stop := context.WithCancelCause(t.Context())
-	id := p.dev.Proxy.Inject(ddbtest.Fault{Kind: ddbtest.BackupStatus, Op: "DescribeBackup", Text: "CREATING", After: true, Do: func() { stop(errEnough) }})
+	id := p.dev.Proxy.Inject(ddbtest.Fault{Kind: ddbtest.BackupStatus, Op: "DescribeBackup", Table: p.Name, Text: "CREATING", After: true, Do: func() { stop(errEnough) }})
 	source, target := p.open(t)
 	first, err := source.Copy(ctx, target, o)
 	p.dev.Proxy.Remove(id)

@@ -121,7 +121,7 @@ func (t *Table) planScale(ctx context.Context, o ScaleOptions) (ScalePlan, scali
 	p.Table = p.Target.Table
 	p.Before, err = scaling.Await(ctx, clients, p.Table, scaling.Options{Stall: o.Stall, Watch: o.Watch})
 	if err != nil {
-		return p, clients, t.scaleError(err)
+		return p, clients, t.scaleError(ctx, err)
 	}
 	if t.notice != "" {
 		p.Notes = append(p.Notes, t.notice)
@@ -132,7 +132,7 @@ func (t *Table) planScale(ctx context.Context, o ScaleOptions) (ScalePlan, scali
 	if o.From != nil {
 		err = p.putBack(*o.From)
 	} else {
-		err = t.resolveScale(o, &p)
+		err = t.resolveScale(ctx, o, &p)
 	}
 	if err != nil {
 		return p, clients, err
@@ -160,7 +160,7 @@ func (t *Table) describeOwn(ctx context.Context) (Description, error) {
 }
 
 // resolveScale completes what is asked for by what is and what was.
-func (t *Table) resolveScale(o ScaleOptions, p *ScalePlan) error {
+func (t *Table) resolveScale(ctx context.Context, o ScaleOptions, p *ScalePlan) error {
 	var past scaling.Past
 	if o.Billing == scaling.Provisioned {
 		var err error
@@ -173,7 +173,7 @@ func (t *Table) resolveScale(o ScaleOptions, p *ScalePlan) error {
 	}
 	var err error
 	if p.After, err = scaling.Resolve(p.Before, o.Want, past); err != nil {
-		return t.scaleError(err)
+		return t.scaleError(ctx, err)
 	}
 	p.returning = p.After.Billing == scaling.Provisioned && (p.Before.Billing == scaling.OnDemand || past.Unfinished != nil)
 	if p.Before.Billing == scaling.OnDemand && p.After.Billing == scaling.Provisioned && strings.Contains(p.Before.String(), "at most") {
@@ -240,7 +240,7 @@ func (t *Table) applyScale(ctx context.Context, o ScaleOptions, plan ScalePlan, 
 	s.Changed, s.After = len(r.Done) > 0, r.After
 	s.Steps = append(s.Steps, r.Done...)
 	if err != nil {
-		return t.scaleError(err)
+		return t.scaleError(ctx, err)
 	}
 	if err := record.finish(); err != nil {
 		return &Error{Failed, "", fmt.Errorf("all is done, but not recorded as such: %w", err)}
@@ -268,7 +268,7 @@ func (t *Table) scalers() (scaling.Clients, error) {
 }
 
 // scaleError says an error of package scaling in this package's words.
-func (t *Table) scaleError(err error) error {
+func (t *Table) scaleError(ctx context.Context, err error) error {
 	var refusal *scaling.Refusal
 	var limit *scaling.LimitError
 	var state *scaling.StateError
@@ -286,9 +286,9 @@ func (t *Table) scaleError(err error) error {
 	case errors.As(err, &state):
 		return mismatch("", "%s: %w", at, state)
 	}
-	known, ok := t.controlError("scale", err).(*Error) //nolint:errorlint // only what has just been made
+	known, ok := t.controlError(ctx, "scale", err).(*Error) //nolint:errorlint // only what has just been made
 	if !ok {
-		return err
+		return fmt.Errorf("%s: %w", at, context.Cause(ctx))
 	}
 	if step != nil && known.Kind != Mismatch && !errors.Is(known.Err, ErrNoMFA) {
 		known.Err = fmt.Errorf("%s: %w", at, brief(err))

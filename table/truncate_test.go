@@ -112,7 +112,8 @@ func TestTruncateUntilNothingIsFound(t *testing.T) {
 }
 
 // No backup that can be relied on, no delete.
-func TestTruncateBackupFirst(t *testing.T) { // its faults are for all tables
+func TestTruncateBackupFirst(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name  string
 		fault ddbtest.Fault
@@ -125,9 +126,11 @@ func TestTruncateBackupFirst(t *testing.T) { // its faults are for all tables
 		{"for ever CREATING", ddbtest.Fault{Kind: ddbtest.BackupStatus, Op: "DescribeBackup", Text: "CREATING"}, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			p := small(t, ddbtest.Table{})
 			ctx, stop := context.WithCancelCause(t.Context())
 			defer stop(nil)
+			test.fault.Table = p.Name
 			asked := 0
 			if test.kind == 0 {
 				test.fault.Do = func() {

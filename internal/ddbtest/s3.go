@@ -22,7 +22,7 @@ import (
 )
 
 // An S3 stands before moto's S3, which all accounts of a world share. It lets in the accounts' keys only, has buckets in
-// regions, strikes with faults and keeps a log.
+// regions, lists in small pages, strikes with faults and keeps a log.
 type S3 struct {
 	world    *World
 	url      string
@@ -234,11 +234,19 @@ func (s *S3) breakOff(w http.ResponseWriter, hr *http.Request, kind S3Kind) {
 	conn.Close()
 }
 
+// pageKeys is what a page of a listing has at most. S3's have up to 1,000.
+const pageKeys = 10
+
 // forward has moto answer.
 func (s *S3) forward(hr *http.Request, body []byte) (*http.Response, []byte, error) {
 	out, err := http.NewRequestWithContext(s.world.ctx, hr.Method, s.world.moto.url+hr.URL.RequestURI(), bytes.NewReader(body))
 	if err != nil {
 		return nil, nil, err
+	}
+	if s3Op(hr) == "ListObjectsV2" {
+		q := out.URL.Query()
+		q.Set("max-keys", strconv.Itoa(pageKeys))
+		out.URL.RawQuery = q.Encode()
 	}
 	out.Header = hr.Header.Clone()
 	in, err := http.DefaultTransport.RoundTrip(out)
