@@ -196,14 +196,18 @@ func TestFaults(t *testing.T) {
 func copyUnderFault(t *testing.T, fault ddbtest.Fault, mode Mode, fails bool) {
 	p := newPair(t, ddbtest.Table{Sort: ddbtest.S("sk")})
 	n := 800
-	if fault.Kind == ddbtest.Hang || fault.Kind == ddbtest.Trickle {
-		n = 200 // each costs ten seconds
+	slow := fault.Kind == ddbtest.Hang || fault.Kind == ddbtest.Trickle
+	if slow {
+		n = 200
 	}
 	p.fill(t, p.prod, ddbtest.EdgeItems(p.Table, n, 4))
 	p.fill(t, p.dev, ddbtest.EdgeItems(p.Table, n/4, 5))
 	fault.Table = p.Name
 	once, often := fault, fault // the first request is sure to meet it: small tables make few requests
 	once.Count, often.Probability = 1, 0.3
+	if slow {
+		often.Count = 2 // each costs ten seconds
+	}
 	struck := func() int { return 0 }
 	for _, a := range []*ddbtest.Account{p.prod, p.dev} {
 		for _, f := range []ddbtest.Fault{once, often} {

@@ -37,6 +37,13 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+	for _, v := range os.Environ() { // not the caller's: a profile, or a bundle of certificates to be parsed at each Open
+		if name, _, _ := strings.Cut(v, "="); strings.HasPrefix(name, "AWS_") {
+			if err := os.Unsetenv(name); err != nil {
+				panic(err)
+			}
+		}
+	}
 	for _, v := range world.Env() {
 		if name, value, _ := strings.Cut(v, "="); strings.HasPrefix(name, "AWS_") || name == "XDG_STATE_HOME" {
 			if err := os.Setenv(name, value); err != nil {

@@ -65,7 +65,7 @@ func TestReadme(t *testing.T) {
 				break
 			}
 		}
-		c.Dir, c.Env = dir, append(w.Env(), "PATH="+os.Getenv("PATH"))
+		c.Dir, c.Env = dir, append(w.Env(), quickRace)
 		if out, err := c.CombinedOutput(); err != nil {
 			t.Errorf("%s: %v after %s\n%s", command, err, time.Since(began), out)
 		}
