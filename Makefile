@@ -36,8 +36,8 @@ demo: build engines ## copies a table between two local accounts and shows what 
 
 .PHONY: test
 test: engines format vet staticcheck modules vulnerabilities workflows platforms ## everything that CI runs, set-up and all
-	@echo '== go test -race'
-	go test -race -timeout 20m $$(go list ./... | grep -v /internal/torture)
+	@echo '== go test -race, the slowest first'
+	go test -race -timeout 20m ./table $$(go list ./... | grep -v /internal/torture)
 	@echo '== a hundred thousand items of all types, without the race detector'
 	go test -run TestHundredThousand ./table
 	@echo '== the short form of the torture suite, alone: it has limits of time'

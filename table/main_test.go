@@ -127,9 +127,11 @@ func (p pair) requireEqual(t *testing.T) {
 }
 
 // mutations are the calls that could have changed the table.
-func (p pair) mutations(a *ddbtest.Account) (list []string) {
+func (p pair) mutations(a *ddbtest.Account) []string { return mutations(a, p.Name) }
+
+func mutations(a *ddbtest.Account, table string) (list []string) {
 	for _, r := range a.Proxy.Mutations() {
-		if r.Table == p.Name {
+		if r.Table == table {
 			list = append(list, r.String())
 		}
 	}

@@ -154,14 +154,12 @@ func TestRestoreAs(t *testing.T) {
 			if list, err := Runs(o.RunDir); err != nil || len(list) != 1 || list[0].State != "done" || list[0].Target.Table != name {
 				t.Errorf("%v, %+v", err, list)
 			}
-			before := len(p.dev.Proxy.Mutations())
+			before := len(mutations(p.dev, name))
 			if _, err := dev.RestoreAs(t.Context(), from, name, o); kindOf(err) != Mismatch || asked != 1 {
 				t.Errorf("a second time: %v", err)
 			}
-			for _, r := range p.dev.Proxy.Mutations()[before:] {
-				if r.Table == name {
-					t.Errorf("a second time: %s", r)
-				}
+			if list := mutations(p.dev, name)[before:]; len(list) > 0 {
+				t.Errorf("a second time: %q", list)
 			}
 		})
 	}

@@ -569,7 +569,7 @@ func TestUndoJournalsFirst(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := p.fingerprints(t, p.dev)
-	done := len(p.dev.Proxy.Writes())
+	done := len(p.mutations(p.dev))
 	first, err := Undo(p.breaking(t, 2), s.Run, UndoOptions{RunDir: o.RunDir, Workers: 1})
 	if !errors.Is(err, errEnough) {
 		t.Fatal(err)
@@ -580,8 +580,8 @@ func TestUndoJournalsFirst(t *testing.T) {
 			t.Fatalf("%s: the journal has %q, and it was %q", key, image, before[key])
 		}
 	}
-	if writes := len(p.dev.Proxy.Writes()) - done; writes == 0 || len(old) < int(first.Written+first.Deleted) {
-		t.Fatalf("%d writes seen, %d keys in the journal, %+v", writes, len(old), first)
+	if writes := len(p.mutations(p.dev)) - done; writes == 0 || len(old) < int(first.Written+first.Deleted) {
+		t.Fatalf("%d calls that write seen, %d keys in the journal, %+v", writes, len(old), first)
 	}
 	schema := item.Schema{Partition: item.Attr{Name: "pk", Type: item.String}, Sort: item.Attr{Name: "sk", Type: item.String}}
 	for line, err := range archive.ReadJournal(first.Journal, schema) {

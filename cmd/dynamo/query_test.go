@@ -268,7 +268,7 @@ func TestPoliciesAreWhatIsAsked(t *testing.T) {
 		{"query", [][]string{{"query", "a"}, {"query"}, {"query", "a", "--index", "by-mail"}, {"query", "--index", "by-mail", "--count"}}},
 		{"describe", [][]string{{"describe"}}},
 	} {
-		before := len(world.Account("prod").Proxy.Requests())
+		world.Account("prod").Proxy.Take(name)
 		for _, args := range test.runs {
 			c := newCommand(t, append(args, "--table", name, "--env", "prod")...)
 			if out, err := c.cmd.CombinedOutput(); err != nil {
@@ -284,10 +284,7 @@ func TestPoliciesAreWhatIsAsked(t *testing.T) {
 			t.Fatal(err)
 		}
 		asked := map[string]bool{}
-		for _, r := range world.Account("prod").Proxy.Requests()[before:] {
-			if r.Table != name {
-				continue
-			}
+		for _, r := range world.Account("prod").Proxy.Take(name).Requests {
 			service := "dynamodb:"
 			if strings.Contains(r.Op, "Scal") || strings.Contains(r.Op, "Scheduled") {
 				service = "application-autoscaling:"
