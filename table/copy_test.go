@@ -195,7 +195,7 @@ func TestFaults(t *testing.T) {
 
 func copyUnderFault(t *testing.T, fault ddbtest.Fault, mode Mode, fails bool) {
 	p := newPair(t, ddbtest.Table{Sort: ddbtest.S("sk")})
-	n := 800
+	n := 400
 	slow := fault.Kind == ddbtest.Hang || fault.Kind == ddbtest.Trickle
 	if slow {
 		n = 200
@@ -206,7 +206,7 @@ func copyUnderFault(t *testing.T, fault ddbtest.Fault, mode Mode, fails bool) {
 	once, often := fault, fault // the first request is sure to meet it: small tables make few requests
 	once.Count, often.Probability = 1, 0.3
 	if slow {
-		often.Count = 2 // each costs ten seconds
+		often.Count = 1 // each costs ten seconds
 	}
 	struck := func() int { return 0 }
 	for _, a := range []*ddbtest.Account{p.prod, p.dev} {
