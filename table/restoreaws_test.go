@@ -133,36 +133,43 @@ func (p pair) anyKey(t *testing.T) ddbtest.Item {
 // request, and are changed right after.
 func TestRestoreOfAPointInTime(t *testing.T) {
 	t.Parallel()
-	for _, from := range []string{pitrLatest, pitrPrefix + "now"} {
-		t.Run(from, func(t *testing.T) {
-			t.Parallel()
-			p := newPair(t, ddbtest.Table{})
-			p.fill(t, p.prod, ddbtest.EdgeItems(p.Table, 150, 1))
-			p.fill(t, p.dev, ddbtest.EdgeItems(p.Table, 150, 1))
-			p.recoverable(t)
-			if from != pitrLatest {
-				from = pitrPrefix + time.Now().UTC().Format(time.RFC3339)
-			}
-			later := make(chan error, 1)
-			p.dev.Proxy.Inject(ddbtest.Fault{Op: "RestoreTableToPointInTime", Table: p.Name, Kind: ddbtest.Observe, After: true, Count: 1, Do: func() {
-				later <- p.dev.Fill(context.Background(), p.Name, ddbtest.EdgeItems(p.Table, 180, 2))
-			}})
-			_, dev := p.open(t)
-			s, err := dev.Restore(t.Context(), from, restoring(t, Sync))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := <-later; err != nil {
-				t.Fatal(err)
-			}
-			if s.Source.Backup != from || s.Read != 150 || s.Written == 0 || s.Deleted != 30 {
-				t.Fatalf("%+v", s)
-			}
-			p.requireEqual(t)
-			if list := p.temporary(t); len(list) > 0 {
-				t.Errorf("left: %q", list)
-			}
-		})
+	for _, test := range []struct {
+		mode           Mode
+		after, deleted int // items that it has later, and that go
+	}{{Sync, 180, 30}, {Replace, 180, 180}, {Merge, 150, 0}} {
+		for _, from := range []string{pitrLatest, pitrPrefix + "now"} {
+			t.Run(string(test.mode)+" "+from, func(t *testing.T) {
+				t.Parallel()
+				p := newPair(t, ddbtest.Table{})
+				p.fill(t, p.prod, ddbtest.EdgeItems(p.Table, 150, 1))
+				p.fill(t, p.dev, ddbtest.EdgeItems(p.Table, 150, 1))
+				p.recoverable(t)
+				if from != pitrLatest {
+					from = pitrPrefix + time.Now().UTC().Format(time.RFC3339)
+				}
+				later := make(chan error, 1)
+				p.dev.Proxy.Inject(ddbtest.Fault{Op: "RestoreTableToPointInTime", Table: p.Name, Kind: ddbtest.Observe, After: true, Count: 1, Do: func() {
+					later <- p.dev.Fill(context.Background(), p.Name, ddbtest.EdgeItems(p.Table, test.after, 2))
+				}})
+				_, dev := p.open(t)
+				o := restoring(t, test.mode)
+				o.NoBackup = test.mode == Replace
+				s, err := dev.Restore(t.Context(), from, o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := <-later; err != nil {
+					t.Fatal(err)
+				}
+				if s.Source.Backup != from || s.Read != 150 || s.Written == 0 || s.Deleted != int64(test.deleted) {
+					t.Fatalf("%+v", s)
+				}
+				p.requireEqual(t)
+				if list := p.temporary(t); len(list) > 0 {
+					t.Errorf("left: %q", list)
+				}
+			})
+		}
 	}
 }
 
