@@ -63,6 +63,8 @@ func startProcess(ctx context.Context, path string, args func(port string) []str
 			return nil, err
 		}
 		p := &process{url: "http://127.0.0.1:" + port, cmd: exec.Command(path, args(port)...), exited: make(chan struct{})}
+		// The engine's threads wait for one another: with one it takes a third less CPU.
+		p.cmd.Env = append(os.Environ(), "TOKIO_WORKER_THREADS=1")
 		output := &tail{}
 		p.cmd.Stdout, p.cmd.Stderr = output, output
 		if err := p.run(); err != nil {
