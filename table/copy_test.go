@@ -195,17 +195,12 @@ func TestFaults(t *testing.T) {
 
 func copyUnderFault(t *testing.T, fault ddbtest.Fault, mode Mode, fails bool) {
 	p := newPair(t, ddbtest.Table{Sort: ddbtest.S("sk")})
-	n := 400
-	slow := fault.Kind == ddbtest.Hang || fault.Kind == ddbtest.Trickle
-	if slow {
-		n = 200
-	}
-	p.fill(t, p.prod, ddbtest.EdgeItems(p.Table, n, 4))
-	p.fill(t, p.dev, ddbtest.EdgeItems(p.Table, n/4, 5))
+	p.fill(t, p.prod, ddbtest.EdgeItems(p.Table, 200, 4))
+	p.fill(t, p.dev, ddbtest.EdgeItems(p.Table, 50, 5))
 	fault.Table = p.Name
 	once, often := fault, fault // the first request is sure to meet it: small tables make few requests
 	once.Count, often.Probability = 1, 0.3
-	if slow {
+	if fault.Kind == ddbtest.Hang || fault.Kind == ddbtest.Trickle {
 		often.Count = 1 // each costs ten seconds
 	}
 	struck := func() int { return 0 }
@@ -219,7 +214,7 @@ func copyUnderFault(t *testing.T, fault ddbtest.Fault, mode Mode, fails bool) {
 	profile := map[bool]string{false: "", true: "-role"}[fault.Kind == ddbtest.ExpiredToken]
 	source, target := open(t, "prod"+profile, p.Name, Access{}), open(t, "dev"+profile, p.Name, Access{})
 	o := soon(mode)
-	o.Segments = 16
+	o.Segments = 8
 	_, err := source.Copy(t.Context(), target, o)
 	if (fails && struck() > 0) != (err != nil) {
 		t.Errorf("got %v, want an error: %v", err, fails)

@@ -33,7 +33,7 @@ var (
 
 // EdgeItems makes n items with keys that fit the table and with attributes of
 // all ten types, at the edges of what DynamoDB takes. The same seed makes the
-// same items. Item 299 and every 5,000th have exactly 409,600 bytes.
+// same items. Item 199 and every 5,000th have exactly 409,600 bytes.
 func EdgeItems(t Table, n int, seed uint64) iter.Seq[Item] {
 	return func(yield func(Item) bool) {
 		for i := range n {
@@ -51,7 +51,7 @@ func EdgeItems(t Table, n int, seed uint64) iter.Seq[Item] {
 					}
 				}
 			}
-			if i == 299 || i%5000 == 4999 {
+			if i == 199 || i%5000 == 4999 {
 				growTo(item, MaxItem)
 			} else {
 				addEdges(item, random, i)

@@ -55,7 +55,7 @@ func TestEdgeItemsHaveAllTenTypesAndTheLargestSize(t *testing.T) {
 	table := Table{Name: "t", Partition: S("pk")}
 	kinds := map[byte]bool{}
 	largest := 0
-	for item := range EdgeItems(table, 20, 1) {
+	for item := range EdgeItems(table, 200, 1) {
 		largest = max(largest, ItemSize(item))
 		for _, v := range item {
 			kinds[appendValue(nil, v)[0]] = true
@@ -75,7 +75,7 @@ func TestLargestItemIsAtTheEnginesLimit(t *testing.T) {
 	prod := w.Account("prod")
 	for _, table := range shapes() {
 		create(t, prod, table)
-		item := slices.Collect(EdgeItems(table, 12, 1))[11]
+		item := slices.Collect(EdgeItems(table, 200, 1))[199]
 		write := func() error {
 			_, err := prod.Client().PutItem(t.Context(), &dynamodb.PutItemInput{TableName: aws.String(table.Name), Item: item})
 			return err
