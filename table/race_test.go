@@ -3,5 +3,5 @@
 package table
 
 // many is how many items the largest copy of the tests has. The race detector
-// makes both sides of it several times slower; `make test` has it without, too.
-const many = 3_000
+// makes both sides of it several times slower; `make torture` has it without.
+const many = 5_000
