@@ -362,7 +362,7 @@ func TestRestoreRefusesDamageInBucket(t *testing.T) {
 func TestDumpToBucketFails(t *testing.T) {
 	t.Parallel()
 	p := newPair(t, ddbtest.Table{})
-	p.fill(t, p.prod, largeItems(22, 300<<10))
+	p.fill(t, p.prod, largeItems(18, 300<<10))
 	prod, _ := p.open(t)
 	why := errors.New("enough")
 	for _, test := range []struct {

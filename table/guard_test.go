@@ -229,7 +229,8 @@ func TestExpiredLogin(t *testing.T) {
 	}
 }
 
-func TestBackupComesFirst(t *testing.T) { // its faults are for all tables
+func TestBackupComesFirst(t *testing.T) {
+	t.Parallel()
 	p := small(t, ddbtest.Table{})
 	source, target := p.open(t)
 	o := soon(Replace)

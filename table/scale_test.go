@@ -200,6 +200,7 @@ func requireSides(t *testing.T, got, want map[string]string) {
 // Every way from one of the states to another, for tables with and without
 // indexes. Each is seen by the plain SDK, and changes nothing the second time.
 func TestScaleTransitions(t *testing.T) {
+	t.Parallel()
 	var done atomic.Int64
 	t.Run("all", func(t *testing.T) {
 		for _, indexes := range []int{0, 3} {
