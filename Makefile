@@ -29,13 +29,13 @@ help: ## this list
 
 .PHONY: build
 build: ## bin/dynamo
-	go build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/ ./cmd/dynamo
+	$(COMPILE) build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/ ./cmd/dynamo
 
 engines: ## the pinned DynamoDB engines of the tests, into .tools
 
 .PHONY: demo
-demo: build engines ## copies a table between two local accounts and shows what happens
-	go run ./internal/ddbtest/demo -dynamo bin/dynamo
+demo: build $(ENGINE_STAMP) ## copies a table between two local accounts and shows what happens
+	$(COMPILE) run -trimpath ./internal/ddbtest/demo -dynamo bin/dynamo
 
 .PHONY: test
 test: engines format vet staticcheck modules vulnerabilities workflows platforms ## everything that CI runs, set-up and all

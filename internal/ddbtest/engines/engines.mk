@@ -21,6 +21,6 @@ $(MOTO_STAMP):
 	mkdir -p .tools
 	rm -rf .tools/moto
 	$(PYTHON) -m venv .tools/moto
-	.tools/moto/bin/pip install --quiet --disable-pip-version-check -r $(ENGINES)/requirements.txt
+	.tools/moto/bin/pip install --quiet --no-compile --disable-pip-version-check -r $(ENGINES)/requirements.txt
 	rm -f .tools/.moto.*
 	touch $@
