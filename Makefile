@@ -35,7 +35,7 @@ engines: ## the pinned DynamoDB engines of the tests, into .tools
 
 .PHONY: demo
 demo: build $(ENGINE_STAMP) ## copies a table between two local accounts and shows what happens
-	$(COMPILE) run -trimpath ./internal/ddbtest/demo -dynamo bin/dynamo
+	go run -trimpath ./internal/ddbtest/demo -dynamo bin/dynamo
 
 .PHONY: test
 test: engines format vet staticcheck modules vulnerabilities workflows platforms ## everything that CI runs, set-up and all
@@ -105,8 +105,8 @@ workflows: $(ACTIONLINT)
 	$(ACTIONLINT) -shellcheck= -pyflakes= $(WORKFLOWS)
 
 # Examples and commands compile, here and where else a release runs: there
-# without optimization, which takes longer and finds no more errors. To darwin
-# only the packages are new that differ between systems.
+# without optimization, which takes longer and finds no more errors. Of what a
+# release has for darwin only these packages are not linux's as they are.
 .PHONY: platforms
 platforms:
 	@echo '== builds'

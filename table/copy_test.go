@@ -183,14 +183,20 @@ func TestFaults(t *testing.T) {
 		fault{ddbtest.Fault{Kind: ddbtest.RepeatLEK, Op: "Scan"}, true},
 	)
 	for _, f := range faults {
-		t.Run(fmt.Sprintf("%s %s %s after=%v", f.Kind, f.Op, f.Code, f.After), func(t *testing.T) {
-			t.Parallel()
-			copyUnderFault(t, f.Fault, f.fails)
-		})
+		modes := []Mode{Replace} // it scans both tables
+		if f.Op == "BatchWriteItem" {
+			modes = []Mode{Merge, Replace} // the first is a put, the first is a delete
+		}
+		for _, mode := range modes {
+			t.Run(fmt.Sprintf("%s %s %s after=%v %s", f.Kind, f.Op, f.Code, f.After, mode), func(t *testing.T) {
+				t.Parallel()
+				copyUnderFault(t, f.Fault, mode, f.fails)
+			})
+		}
 	}
 }
 
-func copyUnderFault(t *testing.T, fault ddbtest.Fault, fails bool) {
+func copyUnderFault(t *testing.T, fault ddbtest.Fault, mode Mode, fails bool) {
 	p := newPair(t, ddbtest.Table{Sort: ddbtest.S("sk")})
 	p.fill(t, p.prod, ddbtest.EdgeItems(p.Table, 200, 4))
 	p.fill(t, p.dev, ddbtest.EdgeItems(p.Table, 50, 5))
@@ -210,7 +216,7 @@ func copyUnderFault(t *testing.T, fault ddbtest.Fault, fails bool) {
 	}
 	profile := map[bool]string{false: "", true: "-role"}[fault.Kind == ddbtest.ExpiredToken]
 	source, target := open(t, "prod"+profile, p.Name, Access{}), open(t, "dev"+profile, p.Name, Access{})
-	o := soon(Replace) // which does all that merge does, and deletes
+	o := soon(mode)
 	o.Segments = 8
 	_, err := source.Copy(t.Context(), target, o)
 	if (fails && struck() > 0) != (err != nil) {

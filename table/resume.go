@@ -6,10 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/dynamo-cmdline/dynamo/copier"
 	"github.com/dynamo-cmdline/dynamo/internal/runs"
+	"github.com/dynamo-cmdline/dynamo/query"
 )
 
 // ResumeOptions are what a run's directory cannot say. The zero value works.
@@ -212,4 +215,154 @@ func (r Run) with(s *runs.State, store *runs.Store, busy map[runs.Place]string) 
 		r.Code, r.Message = s.Ended.Code, s.Ended.Message
 	}
 	return r
+}
+
+// find looks for the latest run on this target, and takes it if it is this very
+// copy and not finished.
+func (c *copying) find() error {
+	list, err := c.store.List()
+	if err != nil {
+		return err
+	}
+	for _, info := range list {
+		if info.State == nil {
+			if strings.HasSuffix(info.Name, "-"+c.plan.Target.Table) {
+				return c.misfit(info.Name, info.Err)
+			}
+			continue
+		}
+		if !sameTarget(info.State.Target, c.target.place(c.plan.Target)) || unchanged(info.State) {
+			continue
+		}
+		s := info.State
+		if source := c.from(); s.Done() || s.Command != c.command || s.Mode != string(c.mode()) ||
+			s.Source.Profile != source.Profile || s.Source.Name != source.Name || s.Source.Path != source.Path || s.Source.Backup != source.Backup ||
+			s.Target.Profile != c.target.profile || s.Target.Name != c.target.name || !sameSlice(sliceOf(s), c.Slice) {
+			break
+		}
+		c.target.log.Info("going on with a run", "run", info.Name)
+		return c.load(info.Name)
+	}
+	c.target.log.Info("there is no unfinished run of this " + c.command + ": beginning one")
+	return nil
+}
+
+// sliceOf is the part of the table that a run is about.
+func sliceOf(s *runs.State) *query.Query {
+	var o savedOptions
+	if json.Unmarshal(s.Options, &o) != nil {
+		return nil // load says so
+	}
+	return o.Slice
+}
+
+// sameTarget reports whether two runs are about one table, be it made anew.
+func sameTarget(a, b runs.Place) bool {
+	return a.Account == b.Account && a.Region == b.Region && a.Table == b.Table
+}
+
+// unchanged reports whether the run ended before it changed anything.
+func unchanged(s *runs.State) bool { return s.Ended != nil && s.Ended.Code == int(Refused) }
+
+// load takes up a run where it was left, if all fits.
+func (c *copying) load(name string) error {
+	dir, state, err := c.store.Load(name)
+	if err != nil {
+		return c.misfit(name, err)
+	}
+	if err := c.fits(dir, state); err != nil {
+		return c.misfit(name, err)
+	}
+	c.dir, c.state = dir, state
+	if state.Counts != nil {
+		if err := json.Unmarshal(state.Counts, &c.before); err != nil {
+			return c.misfit(name, err)
+		}
+	}
+	c.earlier = time.Duration(state.Spent * float64(time.Second))
+	switch {
+	case state.Ended == nil:
+		c.killed = c.began // its last requests may still be applied
+	case state.Phase == phaseTruncate:
+		c.killed = state.Ended.Time // so may those that were cut off when it was stopped
+	}
+	state.Ended = nil
+	if state.Phase == phaseDrop {
+		over := c.before
+		c.over = &over
+	}
+	c.start, c.before.Read, c.before.Skipped, c.before.Rejected = c.before, 0, 0, 0
+	if state.Phase != phaseSync && state.Phase != phaseUndo { // which reads again, and finds equal what was written
+		c.before.Written = 0
+	}
+	c.plan.Resumes, c.plan.Segments = name, state.Segments
+	c.plan.Backup = c.plan.Backup && (state.Phase == phaseBackup || state.Phase == phaseRestore)
+	c.plan.Deletes = c.plan.Deletes && state.Phase != phaseCopy && state.Phase != phaseDrop
+	if b, ok := c.source.(*beside); ok {
+		if state.Made == nil {
+			return c.misfit(name, errors.New("it does not say which temporary table it has"))
+		}
+		b.note, c.plan.Temporary = state.Made, state.Made.Name
+	}
+	var options savedOptions
+	if err := json.Unmarshal(state.Options, &options); err != nil {
+		return c.misfit(name, err)
+	}
+	c.plan.Unattended = c.plan.Unattended || options.Unattended
+	if options.Shaped != (c.Shape != nil) {
+		return c.misfit(name, errors.New("it changes items on their way by a function of its program: go on with it there"))
+	}
+	return nil
+}
+
+// misfit is the refusal to go on with a run.
+func (c *copying) misfit(name string, err error) error {
+	hint := "nothing was changed; to begin anew, leave --resume out"
+	if errors.Is(err, fs.ErrNotExist) {
+		return usage("see: dynamo runs", "%w", err)
+	}
+	return mismatch(hint, "go on with run %s: %w", name, err)
+}
+
+// fits checks a run's state against the tables as they are.
+func (c *copying) fits(dir *runs.Run, s *runs.State) error {
+	for _, side := range []struct {
+		name string
+		was  runs.Place
+		now  Description
+	}{{"source", s.Source, c.plan.Source}, {"target", s.Target, c.plan.Target}} {
+		switch {
+		case !sameTarget(side.was, runs.Place{Account: side.now.Account, Region: side.now.Region, Table: side.now.Table}):
+			return fmt.Errorf("its %s is table %s in account %s, %s, and this is %s", side.name, side.was.Table, side.was.Account, side.was.Region, side.now)
+		case side.was.ID != side.now.ID:
+			return fmt.Errorf("its %s %s was replaced by another table of the same name", side.name, side.now)
+		}
+	}
+	switch {
+	case !sameSlice(sliceOf(s), c.Slice):
+		return errors.New("it is about another part of the table")
+	case s.Command != c.command || s.Mode != string(c.mode()):
+		return fmt.Errorf("it is a %s of mode %q", s.Command, s.Mode)
+	case s.Done():
+		return errors.New("it is finished")
+	case !slices.Contains([]string{phaseRestore, phaseBackup, phaseTruncate, phaseCopy, phaseSync, phaseUndo, phaseDrop}, s.Phase):
+		return fmt.Errorf("its phase %q is not known", s.Phase)
+	case s.Segments < 1, len(s.Position) != 0 && len(s.Position) != s.Segments:
+		return fmt.Errorf("it has %d positions for %d segments", len(s.Position), s.Segments)
+	case c.Segments != 0 && c.Segments != s.Segments:
+		return fmt.Errorf("it has %d segments, and %d are asked for", s.Segments, c.Segments)
+	}
+	list, err := c.store.List()
+	if err != nil {
+		return err
+	}
+	for _, later := range list {
+		if later.Name == dir.Name {
+			break
+		}
+		if later.State != nil && sameTarget(later.State.Target, s.Target) && !unchanged(later.State) {
+			return fmt.Errorf("run %s has written to the same table since", later.Name)
+		}
+	}
+	return nil
 }

@@ -211,7 +211,7 @@ var syncMutants = []mutant{
 // Bugs of runs, locks, signals and exit codes.
 var runMutants = []mutant{
 	{
-		name: "a finished truncate is entered again", file: "table/run.go", part: "kills",
+		name: "a finished truncate is entered again", file: "table/resume.go", part: "kills",
 		old: "c.dir, c.state = dir, state\n", new: "c.dir, c.state = dir, state\n	if state.Phase == phaseCopy && c.Mode == Replace {\n		state.Phase, state.Position = phaseTruncate, nil\n	}\n",
 	},
 	{
@@ -228,19 +228,19 @@ var runMutants = []mutant{
 		new: "	case about.Size() < 0:\n		return nil, nil\n	}\n	f, err := os.OpenFile(path, os.O_RDONLY, 0)",
 	},
 	{
-		name: "a resume does not look at the tables' ids", file: "table/run.go", part: "guards",
+		name: "a resume does not look at the tables' ids", file: "table/resume.go", part: "guards",
 		old: "case side.was.ID != side.now.ID:", new: "case side.was.ID == \"\":",
 	},
 	{
-		name: "a resume does not look at the tables' accounts", file: "table/run.go", part: "guards",
+		name: "a resume does not look at the tables' accounts", file: "table/resume.go", part: "guards",
 		old: "return a.Account == b.Account && a.Region == b.Region && a.Table == b.Table", new: "return a.Region == b.Region && a.Table == b.Table",
 	},
 	{
-		name: "a resume with another number of segments goes on", file: "table/run.go", part: "guards",
+		name: "a resume with another number of segments goes on", file: "table/resume.go", part: "guards",
 		old: "case c.Segments != 0 && c.Segments != s.Segments:", new: "case c.Segments < 0:",
 	},
 	{
-		name: "positions need not be as many as segments", file: "table/run.go", part: "guards",
+		name: "positions need not be as many as segments", file: "table/resume.go", part: "guards",
 		old: "case s.Segments < 1, len(s.Position) != 0 && len(s.Position) != s.Segments:", new: "case s.Segments < 1:",
 	},
 	{
@@ -256,7 +256,7 @@ var runMutants = []mutant{
 		old: "if late.IsZero() || wait <= 0 {", new: "if late.IsZero() || wait != 0 {",
 	},
 	{
-		name: "nobody waits for a delete that a signal cut off", file: "table/run.go", part: "signals",
+		name: "nobody waits for a delete that a signal cut off", file: "table/resume.go", part: "signals",
 		old: "c.killed = state.Ended.Time", new: "_ = state.Ended.Time",
 	},
 	{

@@ -2,7 +2,7 @@
 # checksum (npm) or by version (pip). A stamp carries the checksum of the lock
 # file, so a changed pin installs again and an unchanged one costs nothing. Of
 # what moto[server] names, requirements.txt has what the services need that we
-# ask: the rest is for CloudFormation, GraphQL and Lambda, and five times larger.
+# ask: the rest, most of it by size, is for CloudFormation, GraphQL and Lambda.
 
 ENGINES := internal/ddbtest/engines
 ENGINE_STAMP := .tools/.dynoxide.$(firstword $(shell cksum < $(ENGINES)/package-lock.json))
