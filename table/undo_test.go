@@ -41,9 +41,7 @@ func (p pair) saved(t *testing.T) (requireSame func()) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, it := range page.Items {
-			items = append(items, ddbtest.Item(it))
-		}
+		items = append(items, page.Items...)
 	}
 	if err := p.dev.Fill(t.Context(), shape.Name, slices.Values(items)); err != nil {
 		t.Fatal(err)

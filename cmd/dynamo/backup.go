@@ -292,7 +292,8 @@ func runBackupDelete(ctx context.Context, o backupOptions, s streams) error {
 // confirmDelete shows which backup is to go and asks whether to go on.
 func confirmDelete(ctx context.Context, b table.Backup, o backupOptions, s streams) error {
 	asks := isTerminal(s.in) && isTerminal(s.err)
-	if !o.display.json && !(o.display.quiet && o.yes) || asks && !o.yes {
+	silent := o.display.json || o.display.quiet && o.yes
+	if !silent || asks && !o.yes {
 		say(s.err, "The backup %s of table %s, made %s, %s, is deleted for good:\n%s\n",
 			visible(b.Name), visible(b.Table), b.Made.UTC().Format(time.RFC3339), size(b.Bytes), visible(b.ARN))
 	}

@@ -13,7 +13,7 @@ func (h *harness) sync(ctx context.Context) error {
 		items = 20_000
 	}
 	same := []string{"-fill"}
-	drift := append(same, "-differ", fmt.Sprint(items/100), "-missing", fmt.Sprint(items/200), "-extra", fmt.Sprint(items/200))
+	drift := []string{"-fill", "-differ", fmt.Sprint(items / 100), "-missing", fmt.Sprint(items / 200), "-extra", fmt.Sprint(items / 200)}
 	lines := []struct {
 		name string
 		spec

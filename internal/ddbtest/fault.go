@@ -199,7 +199,11 @@ func (a *armed) fits(r *request) bool {
 	if ops := kindOps[a.Kind]; ops != nil && !slices.Contains(ops, r.op) {
 		return false
 	}
-	if prefix, found := strings.CutSuffix(a.Table, "*"); a.Table != "" && a.Table != r.table && !(found && strings.HasPrefix(r.table, prefix)) || a.Key != "" && !slices.Contains(r.keys, a.Key) {
+	prefix, open := strings.CutSuffix(a.Table, "*")
+	if open && !strings.HasPrefix(r.table, prefix) || !open && a.Table != "" && a.Table != r.table {
+		return false
+	}
+	if a.Key != "" && !slices.Contains(r.keys, a.Key) {
 		return false
 	}
 	if a.Kind == ExpiredToken {

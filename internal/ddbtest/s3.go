@@ -188,7 +188,7 @@ func (s *S3) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 		refuse(http.StatusInternalServerError, "InternalError")
 		return
 	}
-	answer, content, err := s.forward(hr, body)
+	status, header, content, err := s.forward(hr, body)
 	if err != nil {
 		refuse(http.StatusBadGateway, "InternalError")
 		return
@@ -197,15 +197,15 @@ func (s *S3) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 		s.breakOff(w, hr, f.Kind)
 		return
 	}
-	for name, values := range answer.Header {
+	for name, values := range header {
 		w.Header()[name] = values
 	}
 	if hr.Method != http.MethodHead {
 		w.Header().Set("Content-Length", strconv.Itoa(len(content)))
 	}
-	w.WriteHeader(answer.StatusCode)
+	w.WriteHeader(status)
 	if f == nil {
-		r.Status = answer.StatusCode
+		r.Status = status
 		_, _ = w.Write(content) // the sender may have gone
 		return
 	}
@@ -238,10 +238,10 @@ func (s *S3) breakOff(w http.ResponseWriter, hr *http.Request, kind S3Kind) {
 const pageKeys = 10
 
 // forward has moto answer.
-func (s *S3) forward(hr *http.Request, body []byte) (*http.Response, []byte, error) {
+func (s *S3) forward(hr *http.Request, body []byte) (status int, header http.Header, content []byte, err error) {
 	out, err := http.NewRequestWithContext(s.world.ctx, hr.Method, s.world.moto.url+hr.URL.RequestURI(), bytes.NewReader(body))
 	if err != nil {
-		return nil, nil, err
+		return 0, nil, nil, err
 	}
 	if s3Op(hr) == "ListObjectsV2" {
 		q := out.URL.Query()
@@ -251,11 +251,11 @@ func (s *S3) forward(hr *http.Request, body []byte) (*http.Response, []byte, err
 	out.Header = hr.Header.Clone()
 	in, err := http.DefaultTransport.RoundTrip(out)
 	if err != nil {
-		return nil, nil, err
+		return 0, nil, nil, err
 	}
 	defer in.Body.Close()
-	content, err := io.ReadAll(in.Body)
-	return in, content, err
+	content, err = io.ReadAll(in.Body)
+	return in.StatusCode, in.Header, content, err
 }
 
 // choose is the fault that strikes, or nil.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -267,7 +268,7 @@ func TestLockOfTheDead(t *testing.T) {
 		if _, err := s.Lock(sample().Target); err != nil {
 			t.Fatal(err)
 		}
-		os.Stdout.WriteString("locked\n")
+		fmt.Println("locked")
 		select {}
 	}
 	s := store(t)
