@@ -111,7 +111,17 @@ const attempts = 5
 // Capacity that auto scaling moves within its range meanwhile is left where it is. The errors are a
 // [*LimitError], a [*StateError], those of the services, or the context's cause.
 func Apply(ctx context.Context, cl Clients, table string, have, want State, o Options) (Result, error) {
-	c := o.caller(cl, table)
+	r, err := o.caller(cl, table).apply(ctx, have, want)
+	if err != nil && len(r.Done) > 0 {
+		cl.Refresh = nil // what could be refreshed has been
+		if now, readErr := Read(ctx, cl, table); readErr == nil {
+			r.After = now
+		}
+	}
+	return r, err
+}
+
+func (c *caller) apply(ctx context.Context, have, want State) (Result, error) {
 	r := Result{After: have}
 	for rounds, failed := 0, 0; ; {
 		steps, before := Diff(r.After, want).Steps, len(r.Done)

@@ -58,28 +58,37 @@ type Units struct {
 // Diff returns what makes want of have. Two states that mean the same differ by
 // nothing. On demand, units mean nothing and are not compared.
 //
-// The order is such that after each step the table works, and a second Diff has the rest:
+// The order is such that each step may be the last, refused or not reached: the table works, no
+// side is without auto scaling at a capacity that nobody asked for, and a second Diff has the rest:
 //
 //   - To on-demand, the switch comes first. It is what AWS may refuse for a day, and then the
 //     scaling must still be there; on an on-demand table targets do nothing.
-//   - Else the targets that go, go first, so that none moves the capacity that is set next;
-//     targets that stay follow when the capacity is within their new range, then their
-//     policies. A policy to delete goes before the one that takes its place, for AWS allows
-//     one for each metric.
+//   - To provisioned, the switch comes first, for it sets the capacity that targets begin with.
+//     Of a global table AWS switches none whose writes are not scaled: there targets come first.
+//   - Else what goes up goes up first, so that targets find the capacity within their new range,
+//     and what goes down goes down after all that it does not need, for AWS may refuse it for
+//     hours. A target goes when the capacity that takes its place is set: what it has moved
+//     meanwhile, the next Diff sees.
+//   - Policies come after their targets. One to delete goes before the one that takes its place,
+//     for AWS allows one for each metric.
 func Diff(have, want State) Change {
-	var gone, capacity, targets, rest []Step
+	var gone, lowered, targets, rest []Step // lowered: targets that go when their capacity has gone down
 	for _, index := range want.places() {
 		if !have.has(index) {
 			continue // deleted since want was recorded
 		}
 		h, w := have.at(index), want.at(index)
 		for _, d := range directions {
-			_, before := h.side(d)
-			_, after := w.side(d)
+			units, before := h.side(d)
+			asked, after := w.side(d)
 			at := Step{Index: index, Direction: d}
 			if before.Registered() && !after.Registered() {
 				at.Do, at.Range = Deregister, before
-				gone = append(gone, at)
+				if *asked < *units {
+					lowered = append(lowered, at)
+				} else {
+					gone = append(gone, at)
+				}
 				continue
 			}
 			if !after.Registered() {
@@ -94,17 +103,25 @@ func Diff(have, want State) Change {
 			rest = append(rest, diffActions(Step{Index: index, Direction: d}, before.Actions, after.Actions)...)
 		}
 	}
+	targets = append(targets, rest...)
 	switch {
 	case want.Billing == OnDemand && have.Billing != OnDemand:
-		return Change{slices.Concat([]Step{{Do: Switch, Billing: OnDemand, Units: diffMost(have, want)}}, gone, targets, rest)}
-	case want.Billing == Provisioned:
-		capacity = diffUnits(have, want)
-	default:
-		if most := diffMost(have, want); len(most) > 0 {
-			capacity = []Step{{Do: Limit, Units: most}}
+		return Change{slices.Concat([]Step{{Do: Switch, Billing: OnDemand, Units: diffMost(have, want)}}, gone, lowered, targets)}
+	case want.Billing == Provisioned && have.Billing != Provisioned:
+		step := []Step{{Do: Switch, Billing: Provisioned, Units: allUnits(have, want)}}
+		if have.Global {
+			return Change{slices.Concat(targets, step, gone, lowered)}
 		}
+		return Change{slices.Concat(step, targets, gone, lowered)}
+	case want.Billing == Provisioned:
+		up, down := diffUnits(have, want)
+		return Change{slices.Concat(up, gone, targets, down, lowered)}
 	}
-	return Change{slices.Concat(gone, capacity, targets, rest)}
+	var limits []Step
+	if most := diffMost(have, want); len(most) > 0 {
+		limits = []Step{{Do: Limit, Units: most}}
+	}
+	return Change{slices.Concat(gone, lowered, limits, targets)}
 }
 
 // diffMost lists what may be used on demand, where want says it and have has another.
@@ -118,27 +135,41 @@ func diffMost(have, want State) (list []Units) {
 	return list
 }
 
-// diffUnits is the one call that sets the capacities that differ: all of them
-// when the table comes from on-demand.
-func diffUnits(have, want State) []Step {
-	step := Step{Do: Resize}
-	if have.Billing != Provisioned {
-		step = Step{Do: Switch, Billing: Provisioned}
+// allUnits are the capacities of the table and all its indexes, which a switch must name.
+func allUnits(have, want State) (list []Units) {
+	for _, index := range want.places() {
+		if w := want.at(index); have.has(index) {
+			list = append(list, Units{index, w.ReadUnits, w.WriteUnits})
+		}
 	}
+	return list
+}
+
+// diffUnits is the call that raises capacities, and the one that lowers them: AWS carries out a
+// call as a whole or not at all, and refuses to lower any more often than some times a day.
+func diffUnits(have, want State) (up, down []Step) {
+	raise, lower := Step{Do: Resize}, Step{Do: Resize}
 	for _, index := range want.places() {
 		h, w := have.at(index), want.at(index)
-		if !have.has(index) || step.Do == Resize && h.ReadUnits == w.ReadUnits && h.WriteUnits == w.WriteUnits {
+		if !have.has(index) {
 			continue
 		}
-		step.Units = append(step.Units, Units{index, w.ReadUnits, w.WriteUnits})
-		if step.Do == Resize && (w.ReadUnits < h.ReadUnits || w.WriteUnits < h.WriteUnits) {
-			step.decrease = append(step.decrease, index)
+		top := Units{index, max(h.ReadUnits, w.ReadUnits), max(h.WriteUnits, w.WriteUnits)}
+		if top.Read > h.ReadUnits || top.Write > h.WriteUnits {
+			raise.Units = append(raise.Units, top)
+		}
+		if top.Read > w.ReadUnits || top.Write > w.WriteUnits {
+			lower.Units = append(lower.Units, Units{index, w.ReadUnits, w.WriteUnits})
+			lower.decrease = append(lower.decrease, index)
 		}
 	}
-	if len(step.Units) == 0 {
-		return nil
+	if len(raise.Units) > 0 {
+		up = []Step{raise}
 	}
-	return []Step{step}
+	if len(lower.Units) > 0 {
+		down = []Step{lower}
+	}
+	return up, down
 }
 
 func diffPolicies(at Step, have, want []Policy) []Step {

@@ -80,6 +80,9 @@ func (a *account) DescribeTable(ctx context.Context, _ *dynamodb.DescribeTableIn
 		s = a.old
 	}
 	t := &types.TableDescription{TableName: aws.String("orders"), TableStatus: types.TableStatusActive, ProvisionedThroughput: throughputOf(s, ""), OnDemandThroughput: limitsOf(s, "")}
+	if s.Global {
+		t.Replicas = []types.ReplicaDescription{{RegionName: aws.String("eu-west-2")}}
+	}
 	if time.Now().Before(a.until) {
 		t.TableStatus = types.TableStatusUpdating
 	}

@@ -83,7 +83,7 @@ func (c *caller) describe(ctx context.Context) (State, error) {
 
 // stateOf is the part of a state that is in a table's description.
 func stateOf(t *types.TableDescription) State {
-	s := State{Name: aws.ToString(t.TableName), Billing: Provisioned, Status: string(t.TableStatus), decreases: map[string]decreases{}}
+	s := State{Name: aws.ToString(t.TableName), Billing: Provisioned, Status: string(t.TableStatus), Global: len(t.Replicas) > 0, decreases: map[string]decreases{}}
 	// A table that has never been on demand has no summary.
 	if b := t.BillingModeSummary; b != nil {
 		s.OnDemandSince = aws.ToTime(b.LastUpdateToPayPerRequestDateTime)

@@ -22,6 +22,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	aas "github.com/aws/aws-sdk-go-v2/service/applicationautoscaling/types"
 )
 
@@ -52,6 +53,7 @@ type State struct {
 	Status        string    `json:"-"` // "ACTIVE", or what is not: "UPDATING", "index by-city is CREATING"
 	Local         []string  `json:"-"` // names of local secondary indexes, which share the table's capacity
 	OnDemandSince time.Time `json:"-"` // when it last went on demand; zero for never
+	Global        bool      `json:"-"` // it has replicas: AWS takes provisioned writes only with auto scaling
 	decreases     map[string]decreases
 }
 
@@ -286,18 +288,42 @@ func (s State) Check() error {
 		if c.Most != nil && (c.Most.Read < 0 || c.Most.Write < 0 || s.Billing != OnDemand) {
 			return fmt.Errorf("%s: at most %s", place(index), *c.Most)
 		}
+		if c.Most != nil && max(c.Most.Read, c.Most.Write) > maxUnits {
+			return fmt.Errorf("%s: at most %s", place(index), *c.Most)
+		}
 		for _, d := range directions {
 			units, r := c.side(d)
 			switch {
-			case s.Billing == Provisioned && *units < 1:
+			case s.Billing == Provisioned && *units < 1, *units > maxUnits:
 				return fmt.Errorf("%s: %s capacity %d", place(index), d, *units)
-			case r.Min < 0 || r.Max < r.Min:
+			case r.Min < 0 || r.Max < r.Min || r.Max > maxUnits:
 				return fmt.Errorf("%s: %s from %d to %d", place(index), d, r.Min, r.Max)
 			case !r.Registered() && len(r.Policies)+len(r.Actions) > 0:
 				return fmt.Errorf("%s: %s has policies and no range", place(index), d)
 			case r.Utilization != utilization(r.Policies, d):
 				return fmt.Errorf("%s: %s utilization %g is not its policy's", place(index), d, r.Utilization)
+			case tracker(r.Policies, d) != nil && !possible(r.Utilization):
+				return fmt.Errorf("%s: %s utilization %g: DynamoDB scales by 20 to 90 percent", place(index), d, r.Utilization)
 			}
+			if err := r.checkParts(); err != nil {
+				return fmt.Errorf("%s: %s %w", place(index), d, err)
+			}
+		}
+	}
+	return nil
+}
+
+// checkParts says what is wrong with a range's policies and scheduled actions.
+func (r Range) checkParts() error {
+	for _, p := range r.Policies {
+		if t := p.Tracking; t != nil && min(aws.ToInt32(t.ScaleInCooldown), aws.ToInt32(t.ScaleOutCooldown)) < 0 {
+			return fmt.Errorf("policy %q: a cooldown below nothing", p.Name)
+		}
+	}
+	for _, a := range r.Actions {
+		low, high := aws.ToInt32(a.Min), aws.ToInt32(a.Max)
+		if min(low, high) < 0 || a.Min != nil && a.Max != nil && low > high {
+			return fmt.Errorf("scheduled action %q: from %d to %d", a.Name, low, high)
 		}
 	}
 	return nil

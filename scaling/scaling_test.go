@@ -109,10 +109,10 @@ func TestDiff(t *testing.T) {
 				"put policy DynamoDBReadCapacityUtilization:table/orders on table read: 70 %\n" +
 				"put policy DynamoDBReadCapacityUtilization:table/orders/index/by-1 on index by-1 read: 70 %\n" +
 				"put policy DynamoDBReadCapacityUtilization:table/orders/index/by-2 on index by-2 read: 70 %"},
-		{"a target that goes must not move the new capacity", stateOfKind("scaled both", 0), with(stateOfKind("fixed", 0), func(c *Capacity) { c.ReadUnits = 7 }),
-			"remove auto scaling of table read 5–100 at 70 %, with policy DynamoDBReadCapacityUtilization:table/orders\n" +
-				"remove auto scaling of table write 5–100 at 70 %, with policy DynamoDBWriteCapacityUtilization:table/orders\n" +
-				"set capacity: table read 7 write 30"},
+		{"a target goes when the capacity that takes its place is set", stateOfKind("scaled both", 0), with(stateOfKind("fixed", 0), func(c *Capacity) { c.ReadUnits = 7 }),
+			"remove auto scaling of table write 5–100 at 70 %, with policy DynamoDBWriteCapacityUtilization:table/orders\n" +
+				"set capacity: table read 7 write 30\n" +
+				"remove auto scaling of table read 5–100 at 70 %, with policy DynamoDBReadCapacityUtilization:table/orders"},
 		{"capacity goes into a new range before the range is set", stateOfKind("scaled reads", 0), with(stateOfKind("scaled reads", 0), func(c *Capacity) {
 			c.ReadUnits, c.Read.Min, c.Read.Max = 200, 200, 300
 		}), "set capacity: table read 200 write 30\nregister auto scaling of table read 200–300"},
@@ -190,8 +190,8 @@ func TestResolve(t *testing.T) {
 		{"from on-demand, kept targets say the least", kept, Want{Billing: Provisioned}, Past{},
 			"switch to provisioned: table read 8 write 8\nresume auto scaling of table read 8–9\nresume auto scaling of table write 8–9"},
 		{"from on-demand, kept targets in a new range act again", kept, Want{Billing: Provisioned, Read: Side{Min: 5, Max: 9}, Write: Side{Units: 4}}, Past{},
-			"remove auto scaling of table write 8–9, suspended\nswitch to provisioned: table read 5 write 4\nresume auto scaling of table read 5–9\n" +
-				"put policy DynamoDBReadCapacityUtilization:table/orders on table read: 70 %"},
+			"switch to provisioned: table read 5 write 4\nresume auto scaling of table read 5–9\n" +
+				"put policy DynamoDBReadCapacityUtilization:table/orders on table read: 70 %\nremove auto scaling of table write 8–9, suspended"},
 		{"a way back that broke off is gone to its end", stateOfKind("fixed", 1), Want{Billing: Provisioned}, Past{Unfinished: &past}, Diff(stateOfKind("fixed", 1), past).String()},
 		{"but not where nobody asks for the way back", stateOfKind("fixed", 1), Want{Write: Side{Units: 31}}, Past{Unfinished: &past},
 			"set capacity: table read 20 write 31, index by-1 read 20 write 31"},

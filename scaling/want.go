@@ -82,7 +82,7 @@ func (w Want) Check() error {
 			return refuse("give both, or neither", "auto scaling of %ss needs its least and its most capacity", d)
 		case s.Min > s.Max:
 			return refuse("", "%s from %d to %d: the least is more than the most", d, s.Min, s.Max)
-		case s.Utilization != 0 && !(s.Utilization >= 20 && s.Utilization <= 90):
+		case s.Utilization != 0 && !possible(s.Utilization):
 			return refuse("DynamoDB scales by 20 to 90 percent", "%s utilization %g", d, s.Utilization)
 		}
 	}
@@ -93,6 +93,9 @@ func (w Want) Check() error {
 	}
 	return nil
 }
+
+// possible reports whether DynamoDB scales by so many percent.
+func possible(utilization float64) bool { return utilization >= 20 && utilization <= 90 }
 
 func (w Want) side(d Direction) Side {
 	if d == Reads {
@@ -159,7 +162,23 @@ func Resolve(have State, w Want, past Past) (State, error) {
 	if w.policySaid() && !scaled {
 		return have, refuse("give the range to scale in as well", "there is no auto scaling to set cooldowns or scale-in of")
 	}
-	return want, nil
+	return want, Possible(have, want)
+}
+
+// Possible refuses a state that AWS does not let this table come to: a global table's provisioned
+// writes must be scaled. Writes that stay as they are pass. The error is a [*Refusal].
+func Possible(have, want State) error {
+	if !have.Global || want.Billing != Provisioned {
+		return nil
+	}
+	for _, index := range want.places() {
+		h, w := have.at(index), want.at(index)
+		same := have.Billing == Provisioned && h.Write.Registered() == w.Write.Registered() && h.WriteUnits == w.WriteUnits
+		if have.has(index) && !w.Write.Registered() && !same {
+			return refuse("give --min-write and --max-write", "%s: the writes of a global table cannot be fixed: AWS takes them on demand, or with auto scaling", place(index))
+		}
+	}
+	return nil
 }
 
 // scopeOf lists the places that a Want is about.

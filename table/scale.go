@@ -208,6 +208,9 @@ func (p *ScalePlan) putBack(from SavedScaling) error {
 			p.Notes = append(p.Notes, fmt.Sprintf("index %s is gone", index))
 		}
 	}
+	if err := scaling.Possible(p.Before, from.State); err != nil {
+		return mismatch("scale it with ranges", "what was saved of %s does not fit: %w", from.Table, err)
+	}
 	p.After = p.unexpired(from.State)
 	p.returning = p.After.Billing == scaling.Provisioned && p.Before.Billing == scaling.OnDemand
 	return nil
@@ -240,12 +243,32 @@ func (t *Table) applyScale(ctx context.Context, o ScaleOptions, plan ScalePlan, 
 	s.Changed, s.After = len(r.Done) > 0, r.After
 	s.Steps = append(s.Steps, r.Done...)
 	if err != nil {
-		return t.scaleError(ctx, err)
+		return withWhatIs(t.scaleError(ctx, err), err, s)
 	}
 	if err := record.finish(); err != nil {
 		return &Error{Failed, "", fmt.Errorf("all is done, but not recorded as such: %w", err)}
 	}
 	return nil
+}
+
+// withWhatIs adds to the hint of an error what had been done by then, and what the table is now.
+func withWhatIs(err, cause error, s *ScaleSummary) error {
+	var known *Error
+	var limit *scaling.LimitError
+	if !errors.As(err, &known) {
+		return err
+	}
+	is := ""
+	switch {
+	case len(s.Steps) > 0:
+		is = fmt.Sprintf("done before that: %d steps; the table as last read: %s", len(s.Steps), s.After)
+	case errors.As(cause, &limit):
+		is = "nothing was changed: until then the table stays as it is"
+	default:
+		return err
+	}
+	known.Hint = strings.TrimPrefix(known.Hint+"; "+is, "; ")
+	return known
 }
 
 // scalers are the two clients that scaling needs. Their own retries are off,
@@ -282,7 +305,7 @@ func (t *Table) scaleError(ctx context.Context, err error) error {
 	case errors.As(err, &refusal):
 		return usage(refusal.Hint, "%w", refusal)
 	case errors.As(err, &limit):
-		return &Error{Failed, "until then the table stays as it is", fmt.Errorf("%s: %w", at, limit)}
+		return &Error{Failed, "", fmt.Errorf("%s: %w", at, limit)}
 	case errors.As(err, &state):
 		return mismatch("", "%s: %w", at, state)
 	}

@@ -418,6 +418,24 @@ func TestScaleFails(t *testing.T) {
 	}
 }
 
+// A decrease that AWS refuses takes nothing with it, and what the table is then is said.
+func TestScaleRefusedDecrease(t *testing.T) {
+	t.Parallel()
+	s := newScaled(t, 0)
+	s.must(t, wantOf("scaled both"))
+	s.account.Proxy.Inject(ddbtest.Fault{Kind: ddbtest.Error, Code: "LimitExceededException", Op: "UpdateTable", Table: s.name, Skip: 1,
+		Text: "Subscriber limit exceeded: Provisioned throughput decreases are limited within a given UTC day."})
+	m, err := s.scale(t.Context(), scaling.Want{Read: scaling.Side{Units: 7}, Write: scaling.Side{Units: 400}})
+	requireKind(t, err, Failed)
+	want := sidesOf("scaled reads", 0)
+	want["table Write"] = "400"
+	requireSides(t, s.sides(t), want)
+	var known *Error
+	if errors.As(err, &known); !strings.HasPrefix(known.Hint, "done before that: 2 steps; the table as last read: provisioned: table read 20 (5–100 at 65 %), write 400") || len(m.Steps) != 2 {
+		t.Errorf("%v\nhint: %s\nsteps: %v", err, known.Hint, m.Steps)
+	}
+}
+
 // Temporary credentials that end in the middle are fetched anew.
 func TestScaleRefreshes(t *testing.T) {
 	t.Parallel()

@@ -95,6 +95,11 @@ func readScaleFile(r io.Reader) (scaleFile, error) {
 	if s.Version != scaleVersion || len(s.Tables) == 0 {
 		return s, fmt.Errorf("version %d with %d tables", s.Version, len(s.Tables))
 	}
+	if s.Want != nil {
+		if err := s.Want.Check(); err != nil {
+			return s, fmt.Errorf("what was to be reached: %w", err)
+		}
+	}
 	for _, t := range s.Tables {
 		if err := t.State.Check(); err != nil || t.Account == "" || t.Region == "" || checkName(t.Table) != nil {
 			return s, fmt.Errorf("table %q: %w", t.Table, cmp.Or(err, errors.New("it has no name")))
