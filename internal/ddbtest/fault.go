@@ -23,7 +23,7 @@ type Fault struct {
 	After       bool          // the engine applies the request first
 
 	N       int           // Unprocessed, UnprocessedKeys: how many, 0 means a random number; ItemCount, TableSize: the value
-	Text    string        // the exception's message; TableStatus, TableID, BackupStatus: the new value
+	Text    string        // the exception's message; TableStatus, TableID, BackupStatus: the new value; Stale: the table
 	Code    string        // Throttle, Error: the exception's name
 	Reasons []Reason      // Throttle
 	Delay   time.Duration // Delay: how long; Trickle: between bytes, 0 means 50 ms
@@ -78,6 +78,7 @@ const (
 	ItemCount     Kind = "item count"     // DescribeTable says N
 	TableSize     Kind = "table size"     // DescribeTable says N bytes
 	BackupStatus  Kind = "backup status"  // DescribeBackup says Text
+	Stale         Kind = "stale"          // an eventually consistent read sees what is in the table Text: how it was
 )
 
 // Broken connections and time.
@@ -97,7 +98,7 @@ var kindOps = map[Kind][]string{
 	Unprocessed: {"BatchWriteItem"}, ForgeUnprocessed: {"BatchWriteItem"}, UnprocessedKeys: {"BatchGetItem"},
 	EmptyPages: {"Scan", "Query"}, RepeatLEK: {"Scan", "Query"}, CountMismatch: {"Scan", "Query"},
 	TableStatus: {"DescribeTable"}, TableID: {"DescribeTable"}, ItemCount: {"DescribeTable"}, TableSize: {"DescribeTable"},
-	BackupStatus: {"DescribeBackup", "CreateBackup"},
+	BackupStatus: {"DescribeBackup", "CreateBackup"}, Stale: {"Scan", "Query"},
 }
 
 // faults are the faults of a proxy.
@@ -204,6 +205,9 @@ func (a *armed) fits(r *request) bool {
 		return false
 	}
 	if a.Key != "" && !slices.Contains(r.keys, a.Key) {
+		return false
+	}
+	if a.Kind == Stale && string(member(r.body, "ConsistentRead")) == "true" {
 		return false
 	}
 	if a.Kind == ExpiredToken {

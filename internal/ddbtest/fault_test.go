@@ -334,3 +334,24 @@ func TestWhenAFaultStrikes(t *testing.T) {
 		t.Errorf("observed %d calls, want 1", calls.Load())
 	}
 }
+
+// What is read eventually is how it was; what is read consistently, and what is written, is as it is.
+func TestStaleReadsSeeAnotherTable(t *testing.T) {
+	a := stage(t, 3)
+	before := Table{Name: "orders-before", Partition: S("pk")}
+	if err := a.CreateTable(t.Context(), before); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Fill(t.Context(), before.Name, EdgeItems(before, 1, 1)); err != nil {
+		t.Fatal(err)
+	}
+	id := a.Proxy.Inject(Fault{Kind: Stale, Table: "orders", Text: before.Name})
+	for consistent, want := range map[string]string{"true": `"Count":3`, "false": `"Count":1`} {
+		if r := call(t, a, "Scan", `{"TableName":"orders","ConsistentRead":`+consistent+`}`); !strings.Contains(r.body, want) {
+			t.Errorf("consistent %s: %s", consistent, r.body)
+		}
+	}
+	if a.Proxy.Fired(id) != 1 {
+		t.Errorf("it has happened %d times", a.Proxy.Fired(id))
+	}
+}

@@ -33,6 +33,9 @@ func (p *Proxy) suffer(r *request, f *armed) (*answer, bool) {
 		return p.unprocessedKeys(r, f)
 	case EmptyPages:
 		return p.emptyPage(r)
+	case Stale:
+		r.body = withMember(r.body, "TableName", quote(f.Text))
+		return p.apply(r), true
 	}
 	a := p.apply(r)
 	switch f.Kind {
