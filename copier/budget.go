@@ -104,7 +104,7 @@ func (b *budget) reading() (limit int, cost float64) {
 	return limit, min(float64(limit)*b.perItem, pageUnits)
 }
 
-// read learns what a page has cost.
+// read learns what a page has cost for which so many items were looked at.
 func (b *budget) read(items int, consumed float64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

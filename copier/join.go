@@ -8,7 +8,9 @@ import (
 	"github.com/dynamo-cmdline/dynamo/item"
 )
 
-// A Half is one of the two tables of a [Join].
+// A Half is one of the two tables of a [Join]. Where an item can leave what its Source reads and stay in the
+// table, the Source has a method Holds(item.Item) (bool, error) that reports whether an item is in there: what only the
+// target has is given to Found only while it is.
 type Half struct {
 	Source    Source
 	Getter    Getter  // reads items back; nil where nothing can, as in a dump
@@ -192,13 +194,18 @@ type join struct {
 type half struct {
 	Half
 	cutter
+	holds func(item.Item) (bool, error) // nil where an item cannot leave the source
 }
 
 func newHalf(h Half, stall time.Duration) *half {
 	if h.Stats == nil {
 		h.Stats = new(Stats)
 	}
-	return &half{Half: h, cutter: cutter{run: &run{
+	var holds func(item.Item) (bool, error)
+	if part, ok := h.Source.(interface{ Holds(item.Item) (bool, error) }); ok {
+		holds = part.Holds
+	}
+	return &half{Half: h, holds: holds, cutter: cutter{run: &run{
 		Options: Options{Stall: stall, Stats: h.Stats}, src: h.Source,
 		source: newSide(), reading: newBudget(h.ReadUnits, 0),
 	}}}

@@ -326,6 +326,14 @@ func (j *judge) keep(which int, wanted map[item.KeyHash]*suspect) error {
 		if shaped != hash {
 			return fmt.Errorf("%s: the shape changes a key, so its item cannot be read back", halfNames[which])
 		}
+		if holds := j.halves[which].holds; holds != nil && which == targetHalf && j.purpose == giveExtras {
+			if in, err := holds(it); err != nil || !in { // not in the part that is read, but in the table: it stays
+				if err != nil {
+					return err
+				}
+				continue
+			}
+		}
 		p.halves[which].seen, p.halves[which].item = true, it
 	}
 	return nil

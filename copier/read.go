@@ -140,7 +140,7 @@ func (c *cutter) readOnce(ctx context.Context, segment int, from item.Cursor, at
 	consumed := cost // what a failed read has cost is not known
 	if err == nil {
 		consumed = p.Units
-		c.reading.read(len(p.Items), consumed)
+		c.reading.read(max(p.Scanned, len(p.Items)), consumed)
 	}
 	c.reading.settle(cost, consumed)
 	return err

@@ -94,12 +94,14 @@ type Page struct {
 	Next  Cursor   // where the segment goes on; nil at its end; not in Buf
 	Units float64  // read capacity units consumed
 	Limit int      // most items to ask for; 0 means as many as fit in 1 MB
+
+	Scanned int // items that were looked at for it, which a filter may have left out; 0 where that is not known
 }
 
 // Reset empties the page and keeps its memory and its Limit.
 func (p *Page) Reset() {
 	p.Buf, p.Items, p.Keys = p.Buf[:0], p.Items[:0], p.Keys[:0]
-	p.Next, p.Units = nil, 0
+	p.Next, p.Units, p.Scanned = nil, 0, 0
 }
 
 // A Write is one put or delete of a batch.

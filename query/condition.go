@@ -126,14 +126,21 @@ func jsonString(text string) (value, rest string, err error) {
 	return value, strings.TrimSpace(text[end:]), nil
 }
 
-// compile makes the condition's text for a sort key.
+// on is the condition with the operator that a bare value has on a key of that type.
+func (c Condition) on(kind item.Type) Condition {
+	switch {
+	case c.Operator != "":
+	case kind == item.Number:
+		c.Operator = Equal
+	default:
+		c.Operator = BeginsWith
+	}
+	return c
+}
+
+// compile makes the condition's text for a sort key, which has an operator.
 func (c Condition) compile(e *expressions, attr item.Attr) (string, error) {
 	op := c.Operator
-	if op == "" {
-		if op = BeginsWith; attr.Type == item.Number {
-			op = Equal
-		}
-	}
 	if op == BeginsWith && attr.Type == item.Number {
 		return "", wrong("use =, <, <=, >, >= or between", "begins_with does not work on the number %q", attr.Name)
 	}

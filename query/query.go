@@ -152,6 +152,8 @@ type Selection struct {
 	Only    []string // what to show of an item; nil for all of it
 	Whole   bool     // items come with all their attributes
 	Lacking string   // in words, what an index has not; "" where items are whole
+
+	within bounds // for Holds
 }
 
 // Show returns what of an item was asked for: the item itself, or one made of
@@ -218,6 +220,7 @@ func (q Query) Compile(t Table) (Selection, error) {
 			}
 		}
 	}
+	s.within.Schema = schema
 	e := new(expressions)
 	if !q.All {
 		if err := q.condition(&s, e, schema, where); err != nil {
@@ -259,7 +262,7 @@ func (q Query) condition(s *Selection, e *expressions, schema item.Schema, where
 	if err != nil {
 		return err
 	}
-	s.Condition = e.name(schema.Partition.Name) + " = " + e.value(value)
+	s.Condition, s.within.partition = e.name(schema.Partition.Name)+" = "+e.value(value), q.Partition
 	if q.Sort == "" {
 		return nil
 	}
@@ -270,7 +273,8 @@ func (q Query) condition(s *Selection, e *expressions, schema item.Schema, where
 	if err != nil {
 		return err
 	}
-	text, err := c.compile(e, schema.Sort)
+	s.within.sort = c.on(schema.Sort.Type)
+	text, err := s.within.sort.compile(e, schema.Sort)
 	s.Condition += " AND " + text
 	return err
 }

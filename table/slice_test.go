@@ -1,7 +1,9 @@
 package table
 
 import (
+	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -228,5 +230,142 @@ func TestSliceRefuses(t *testing.T) {
 	}
 	if list := p.mutations(p.dev); len(list) != 0 {
 		t.Errorf("it was written to: %v", list)
+	}
+}
+
+// lagging has the account's index answer as if nothing had happened since it held those items. It returns the fault.
+func (p pair) lagging(t *testing.T, a *ddbtest.Account, before []ddbtest.Item) int {
+	t.Helper()
+	then := p.Table
+	then.Name += "-before"
+	if err := a.CreateTable(t.Context(), then); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := a.DeleteTable(context.Background(), then.Name); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := a.Fill(t.Context(), then.Name, slices.Values(before)); err != nil {
+		t.Fatal(err)
+	}
+	id := a.Proxy.Inject(ddbtest.Fault{Kind: ddbtest.Stale, Table: p.Name, Text: then.Name})
+	t.Cleanup(func() { a.Proxy.Remove(id) })
+	return id
+}
+
+// What an index shows may be a little old. It is a hint where to look: what is written, deleted or
+// kept is what the tables themselves say.
+func TestSliceThroughALaggingIndex(t *testing.T) {
+	t.Parallel()
+	str := func(v string) types.AttributeValue { return &types.AttributeValueMemberS{Value: v} }
+	row := func(key, status, v string) ddbtest.Item {
+		return ddbtest.Item{"pk": str(key), "status": str(status), "v": str(v)}
+	}
+	sourceBefore := []ddbtest.Item{
+		row("newer", "open", "1"), row("deleted", "open", "1"), row("left the source", "open", "1"), row("left both", "open", "1"),
+		row("left the target", "open", "1"),
+	}
+	source := []ddbtest.Item{
+		row("newer", "open", "2"), row("left the source", "done", "2"), row("left both", "done", "2"),
+		row("came", "open", "2"), row("newer in the target", "open", "2"), row("left the target", "open", "3"),
+	}
+	targetBefore := []ddbtest.Item{
+		row("left both", "open", "1"), row("newer in the target", "open", "1"), row("left the target", "open", "1"),
+		row("only there, and left", "open", "1"), row("only there, and gone", "open", "1"), row("only there", "open", "1"),
+		row("came", "open", "1"),
+	}
+	target := []ddbtest.Item{
+		row("newer", "open", "2"), row("left both", "done", "1"), row("came", "open", "1"), row("newer in the target", "open", "2"),
+		row("left the target", "done", "2"), row("only there, and left", "done", "2"), row("only there", "open", "2"),
+	}
+	for _, projection := range []types.ProjectionType{types.ProjectionTypeAll, types.ProjectionTypeKeysOnly, types.ProjectionTypeInclude} {
+		for _, test := range []struct {
+			name    string
+			mode    Mode
+			slice   query.Query
+			changes []string // all that the copy has to do
+		}{
+			{"sync", Sync, query.Query{Partition: "open", Index: "by-status"}, []string{"came", "left the target", "only there"}},
+			{"a sort key", Sync, query.Query{Partition: "open", Sort: ">= 1", Index: "by-status-and-v"}, []string{"came", "left the target", "only there"}},
+			{"merge", Merge, query.Query{Partition: "open", Index: "by-status"}, []string{"came", "left the target"}},
+			{"all of an index", Merge, query.Query{All: true, Index: "by-status"}, []string{"left the source", "left both", "left the target"}},
+		} {
+			t.Run(fmt.Sprint(projection, " ", test.name), func(t *testing.T) {
+				t.Parallel()
+				one := ddbtest.Index{Name: "by-status", Partition: ddbtest.S("status"), Projection: projection}
+				if projection == types.ProjectionTypeInclude {
+					one.Attributes = []string{"other"}
+				}
+				other := one
+				other.Name, other.Sort = "by-status-and-v", ddbtest.S("v")
+				p := newPair(t, ddbtest.Table{Indexes: []ddbtest.Index{one, other}})
+				p.fill(t, p.prod, slices.Values(source))
+				p.fill(t, p.dev, slices.Values(target))
+				before := p.fingerprints(t, p.dev)
+				id := p.lagging(t, p.prod, sourceBefore)
+				p.lagging(t, p.dev, targetBefore)
+				from, to := p.open(t)
+				o := soon(test.mode)
+				o.NoBackup, o.RunDir, o.Slice, o.Verify = test.slice.All, t.TempDir(), &test.slice, test.mode == Sync
+				s, err := from.Copy(t.Context(), to, o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				want, now := maps.Clone(before), p.fingerprints(t, p.prod)
+				for _, name := range test.changes {
+					key := `{"pk":{"S":"` + name + `"}}`
+					if want[key] = now[key]; want[key] == "" {
+						delete(want, key)
+					}
+				}
+				got := p.fingerprints(t, p.dev)
+				for _, list := range []map[string]string{want, got} {
+					for key := range list {
+						if got[key] != want[key] {
+							t.Errorf("%s is %q, and should be %q: %+v", key, got[key], want[key], s)
+						}
+					}
+				}
+				if p.prod.Proxy.Fired(id) == 0 {
+					t.Error("the source's index was not asked")
+				}
+				if test.slice.All {
+					return
+				}
+				for key, image := range p.oldImages(t, s.Journal) {
+					if before[key] != image {
+						t.Errorf("%s: the journal has %q, and it was %q", key, image, before[key])
+					}
+				}
+			})
+		}
+	}
+}
+
+// What leaves the slice after it was read is not deleted: it is asked for its index key once more.
+func TestSliceLeftBeforeTheDelete(t *testing.T) {
+	t.Parallel()
+	for _, local := range []bool{false, true} {
+		p := newPair(t, ddbtest.Table{Partition: ddbtest.S("pk"), Sort: ddbtest.S("sk"), Indexes: []ddbtest.Index{
+			{Name: "by-status", Partition: ddbtest.S(map[bool]string{true: "pk", false: "status"}[local]), Sort: ddbtest.S("kind"), Local: local}}})
+		str := func(v string) types.AttributeValue { return &types.AttributeValueMemberS{Value: v} }
+		row := func(key, kind string) ddbtest.Item {
+			return ddbtest.Item{"pk": str("open"), "sk": str(key), "status": str("open"), "kind": str(kind)}
+		}
+		p.fill(t, p.dev, slices.Values([]ddbtest.Item{row("goes", "a"), row("stays", "a")}))
+		id := p.prod.Proxy.Inject(ddbtest.Fault{Kind: ddbtest.Observe, Op: "BatchGetItem", Table: p.Name, Count: 1, Do: func() {
+			p.fill(t, p.dev, slices.Values([]ddbtest.Item{row("stays", "b")}))
+		}})
+		source, target := p.open(t)
+		o := soon(Sync)
+		o.RunDir, o.Slice, o.AllowEmptySource = t.TempDir(), &query.Query{Partition: "open", Sort: "= a", Index: "by-status"}, true
+		s, err := source.Copy(t.Context(), target, o)
+		if err != nil || s.Deleted != 1 || p.prod.Proxy.Fired(id) != 1 {
+			t.Errorf("local %v: %d deleted, %v; asked %d times", local, s.Deleted, err, p.prod.Proxy.Fired(id))
+		}
+		if now := p.fingerprints(t, p.dev); len(now) != 1 || now[`{"pk":{"S":"open"},"sk":{"S":"stays"}}`] == "" {
+			t.Errorf("local %v: there are %v", local, now)
+		}
 	}
 }

@@ -96,6 +96,12 @@ func (t *Table) parsePage(page *item.Page) error {
 				count, err = strconv.Atoi(string(text))
 			}
 			return i, err
+		case "ScannedCount":
+			var text []byte
+			if text, i, err = s.Number(i); err == nil {
+				page.Scanned, err = strconv.Atoi(string(text))
+			}
+			return i, err
 		case "LastEvaluatedKey":
 			return t.parseCursor(s, i, page)
 		case "ConsumedCapacity":
