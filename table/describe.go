@@ -179,6 +179,18 @@ func capacityOf(p *types.ProvisionedThroughputDescription, o *types.OnDemandThro
 // live reports whether it is a table, not one as it was once, in a dump or a backup.
 func (d Description) live() bool { return d.Path == "" && d.Backup == "" }
 
+// otherThan says in words that a backup or a dump is of another table than the one of that name; "" where it is not.
+func (d Description) otherThan(name string) string {
+	if d.live() || d.Table == "" || d.Table == name {
+		return ""
+	}
+	what := "backup"
+	if d.Path != "" {
+		what = "dump"
+	}
+	return fmt.Sprintf("the %s is of table %s, not of %s", what, d.Table, name)
+}
+
 // String names the table in full, as the question and the plan show it.
 func (d Description) String() string {
 	if d.Path != "" && d.Table == "" {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,15 +27,16 @@ const (
 	skew = 5 * time.Minute
 )
 
-// A making is a table that AWS makes out of its past, for a run, which remembers it.
+// A making is a table that AWS makes for a run, which remembers it: out of its past, or empty, for a dump.
 type making struct {
 	*past
-	to    *Table // the new one
-	note  *runs.Made
-	save  func() error // puts the note on disk
-	again bool         // nothing was done with it yet
-	bare  bool         // for reading only: on demand, without indexes
-	stall time.Duration
+	create *dynamodb.CreateTableInput // of an empty one; nil for one out of its past
+	to     *Table                     // the new one
+	note   *runs.Made
+	save   func() error // puts the note on disk
+	again  bool         // nothing was done with it yet
+	bare   bool         // for reading only: on demand, without indexes
+	stall  time.Duration
 }
 
 // await asks AWS for the table, unless that was done, and returns when it is ACTIVE. That may take hours, and has no
@@ -103,20 +105,23 @@ func (m *making) made(raw *types.TableDescription) (Description, error) {
 
 // begin asks AWS for the table. That it is about to ask is on disk before, for an answer may be lost.
 func (m *making) begin(ctx context.Context) error {
-	if m.note.Asked.IsZero() {
+	lost := !m.note.Asked.IsZero() // an answer, by an attempt before this one
+	if !lost {
 		m.note.Asked = time.Now().UTC()
 		if err := m.save(); err != nil {
 			return err
 		}
 	}
 	var made *types.TableDescription
+	asked := 0
 	err := m.to.patiently(ctx, m.stall, func() (err error) {
+		asked++
 		made, err = m.request(ctx)
 		return err
 	})
 	exists, busy := (*types.TableAlreadyExistsException)(nil), (*types.TableInUseException)(nil)
 	if errors.As(err, &exists) || errors.As(err, &busy) {
-		made, err = m.adopt(ctx)
+		made, err = m.adopt(ctx, lost || asked > 1)
 		if err != nil {
 			return err
 		}
@@ -138,6 +143,16 @@ func (m *making) begin(ctx context.Context) error {
 
 // request asks AWS once. A table that is only read needs neither indexes, which take time, nor capacity of its own.
 func (m *making) request(ctx context.Context) (*types.TableDescription, error) {
+	if m.create != nil {
+		out, err := m.to.client.CreateTable(ctx, m.create)
+		if inUse := (*types.ResourceInUseException)(nil); errors.As(err, &inUse) { // which elsewhere means that it will pass
+			return nil, &types.TableAlreadyExistsException{Message: inUse.Message}
+		}
+		if err != nil {
+			return nil, err
+		}
+		return out.TableDescription, nil
+	}
 	var billing types.BillingMode
 	var global []types.GlobalSecondaryIndex
 	var local []types.LocalSecondaryIndex
@@ -170,19 +185,49 @@ func (m *making) request(ctx context.Context) (*types.TableDescription, error) {
 	return out.TableDescription, nil
 }
 
-// adopt takes a table that is there already, if it is the one that this run has asked for before and never heard of.
-func (m *making) adopt(ctx context.Context) (*types.TableDescription, error) {
+// adopt takes a table that is there already, if it is the one that this run has asked for before and never heard of:
+// lost says that there may be such a one.
+func (m *making) adopt(ctx context.Context, lost bool) (*types.TableDescription, error) {
 	d, err := m.to.ask(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s := d.RestoreSummary
-	own := s != nil && d.CreationDateTime != nil && d.CreationDateTime.After(m.note.Asked.Add(-skew)) &&
-		(m.isPoint() && aws.ToString(s.SourceTableArn) == m.about.ARN || !m.isPoint() && aws.ToString(s.SourceBackupArn) == m.about.Backup)
+	own := d.CreationDateTime != nil && d.CreationDateTime.After(m.note.Asked.Add(-skew))
+	switch s := d.RestoreSummary; {
+	case m.create != nil:
+		own = own && lost && s == nil && isLike(d, m.create)
+	case s == nil:
+		own = false
+	case m.isPoint():
+		own = own && aws.ToString(s.SourceTableArn) == m.about.ARN
+	default:
+		own = own && aws.ToString(s.SourceBackupArn) == m.about.Backup
+	}
 	if !own {
 		return nil, existsAlready(m.to)
 	}
 	return d, nil
+}
+
+// isLike reports whether a table has the keys and indexes that were asked for.
+func isLike(d *types.TableDescription, asked *dynamodb.CreateTableInput) bool {
+	names := func(in *dynamodb.CreateTableInput) (list []string) {
+		for _, a := range in.AttributeDefinitions {
+			list = append(list, "attribute "+aws.ToString(a.AttributeName)+" "+string(a.AttributeType))
+		}
+		for _, k := range in.KeySchema {
+			list = append(list, "key "+aws.ToString(k.AttributeName)+" "+string(k.KeyType))
+		}
+		for _, g := range in.GlobalSecondaryIndexes {
+			list = append(list, "index "+aws.ToString(g.IndexName))
+		}
+		for _, l := range in.LocalSecondaryIndexes {
+			list = append(list, "index "+aws.ToString(l.IndexName))
+		}
+		slices.Sort(list)
+		return list
+	}
+	return slices.Equal(names(creation(d, "")), names(asked))
 }
 
 func existsAlready(t *Table) error {

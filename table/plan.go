@@ -221,6 +221,9 @@ func warnings(source, target *Table, p Plan) []string {
 	} else if p.Target.Stream != "" {
 		add("the target has a stream (%s): whatever reads it gets about %d events", p.Target.Stream, events)
 	}
+	if of := p.Source.otherThan(p.Target.Table); of != "" {
+		list = append(list, of)
+	}
 	if p.Target.Replicas > 0 {
 		add("the target is a global table: each write goes to its %d replicas too, and is billed there", p.Target.Replicas)
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/dynamo-cmdline/dynamo/internal/archive"
+	"github.com/dynamo-cmdline/dynamo/item"
 )
 
 const phaseCheck = "check"
@@ -95,6 +96,11 @@ func (t *Table) stored(ctx context.Context, from string, o CopyOptions) (*stored
 	if err := o.allowed(target); err != nil { // before the work
 		return nil, o, err
 	}
+	return t.checked(ctx, target.Schema, from, o)
+}
+
+// checked opens a dump and checks it against that key.
+func (t *Table) checked(ctx context.Context, schema item.Schema, from string, o CopyOptions) (*stored, CopyOptions, error) {
 	store, err := openRuns(o.RunDir)
 	if err != nil {
 		return nil, o, err
@@ -105,7 +111,7 @@ func (t *Table) stored(ctx context.Context, from string, o CopyOptions) (*stored
 	if o.Watch != nil {
 		o.Watch(Phase{Name: phaseCheck})
 	}
-	s := &stored{about: Description{Path: from, Schema: target.Schema}}
+	s := &stored{about: Description{Path: from, Schema: schema}}
 	if info, e := os.Lstat(from); e == nil && info.Mode().IsRegular() && !inBucket(from) {
 		o, err = s.letters(ctx, store.Dir(), o)
 	} else {

@@ -21,10 +21,11 @@ import (
 //
 // Then it gets the settings that AWS drops: auto scaling, tags, stream, table class, TTL, point-in-time recovery, and
 // deletion protection last. They are what t has now; where t is gone, what the dump or the backup says.
-// IAM policies, CloudWatch alarms and the like are not among them. One that cannot be put back, because
+// IAM policies, CloudWatch alarms, replicas and the like are not among them. One that cannot be put back, because
 // it may not or is not known, is no error: it is logged as a warning and named in Summary.NotPutBack.
 //
-// It is a run, with a directory, and [Resume] goes on with it. Of the options count Confirm, Watch, RunDir, Stall,
+// A dump is checked as a whole before the table is asked for; and that it is about to be asked for is on disk before: it
+// is a run, with a directory, and [Resume] goes on with it. Of the options count Confirm, Watch, RunDir, Stall,
 // Unattended, Protected and AllowProtected; for a dump those too that say how to read and write. The errors are those of
 // Restore; an [*Error] of kind [Mismatch] where the new table is there already. Then nothing was changed.
 func (t *Table) RestoreAs(ctx context.Context, from, name string, o CopyOptions) (Summary, error) {
@@ -35,7 +36,7 @@ func (t *Table) RestoreAs(ctx context.Context, from, name string, o CopyOptions)
 	if a.past == nil {
 		return a.fromDump(ctx)
 	}
-	c, err := a.begin(ctx)
+	c, err := a.begin(ctx, (&beside{making: making{past: a.past}}).place(a.past.about))
 	if err != nil {
 		return Summary{}, err
 	}
@@ -110,6 +111,12 @@ func (t *Table) planAs(ctx context.Context, from, name string, o CopyOptions) (*
 	}
 	a.plan.Target, a.plan.PutsBack = d, a.put.words()
 	a.plan.SourceItems, a.plan.SourceBytes = a.plan.Source.Items, a.plan.Source.Bytes
+	if of := a.plan.Source.otherThan(t.baseName()); of != "" {
+		a.plan.Warnings = append(a.plan.Warnings, of)
+	}
+	if lost := a.put.lost(); lost != "" {
+		a.plan.Warnings = append(a.plan.Warnings, lost)
+	}
 	for _, what := range a.put.Unknown {
 		a.plan.Warnings = append(a.plan.Warnings, "not known of "+a.put.Of+", and not put back: "+what)
 	}
@@ -121,7 +128,7 @@ func (t *Table) planAs(ctx context.Context, from, name string, o CopyOptions) (*
 
 // settings are those that the backup remembers, for where its table is gone.
 func (p *past) settings() settings {
-	a := aboutTable{Table: &types.TableDescription{}, Unknown: []string{"auto scaling", "tags", "point-in-time recovery", "deletion protection"}}
+	a := aboutTable{Table: &types.TableDescription{}, Unknown: []string{"auto scaling", "tags", "point-in-time recovery", "deletion protection", "replicas"}}
 	if p.features != nil {
 		a.Table.StreamSpecification, a.TimeToLive = p.features.StreamDescription, p.features.TimeToLiveDescription
 	}
@@ -129,7 +136,7 @@ func (p *past) settings() settings {
 }
 
 // begin takes the new table's lock, asks, and has a run's directory when it returns without an error.
-func (a *anew) begin(ctx context.Context) (c *copying, err error) {
+func (a *anew) begin(ctx context.Context, source runs.Place) (c *copying, err error) {
 	c = &copying{command: commandRestore, CopyOptions: a.CopyOptions, target: a.to, plan: a.plan, began: time.Now()}
 	if c.store, err = openRuns(a.RunDir); err != nil {
 		return nil, err
@@ -157,10 +164,14 @@ func (a *anew) begin(ctx context.Context) (c *copying, err error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &beside{making: making{past: a.past}}
 	c.state = &runs.State{
-		Program: a.to.agent, Command: commandRestore, Source: b.place(a.past.about), Target: place, Options: options, Began: c.began.UTC(),
+		Program: a.to.agent, Command: commandRestore, Source: source, Target: place, Options: options, Began: c.began.UTC(),
 		Phase: phaseRestore, Segments: 1, Made: &runs.Made{Name: a.to.name, Kept: true}, Settings: noted,
+	}
+	if a.make != nil {
+		if c.state.Made.Create, err = json.Marshal(a.make); err != nil {
+			return nil, err
+		}
 	}
 	if c.dir, err = c.store.New(a.to.name, c.began); err != nil {
 		return nil, err
@@ -171,8 +182,11 @@ func (a *anew) begin(ctx context.Context) (c *copying, err error) {
 	return c, c.lock.Hold(c.dir.Name)
 }
 
-// hold takes the lock on a target.
+// hold takes the lock on a target, if the run does not have it yet.
 func (c *copying) hold(place runs.Place) (err error) {
+	if c.lock != nil {
+		return nil
+	}
 	if c.lock, err = c.store.Lock(place); err != nil {
 		if held := (*runs.HeldError)(nil); errors.As(err, &held) {
 			return &Error{Held, "wait for it, or stop it; then: dynamo runs", err}
@@ -249,7 +263,7 @@ func resumeAs(ctx context.Context, store *runs.Store, name string, to *Table, o 
 		}
 	}
 	p := &past{about: Description{Path: state.Source.Path, Account: state.Source.Account, Region: state.Source.Region, Table: state.Source.Table}}
-	if state.Made != nil {
+	if state.Made != nil && state.Source.Path == "" {
 		if p, err = original.pastOfRun(ctx, state); err != nil {
 			return Summary{}, err
 		}
@@ -274,6 +288,9 @@ func resumeAs(ctx context.Context, store *runs.Store, name string, to *Table, o 
 	c.state.Ended = nil
 	if err := c.lock.Hold(name); err != nil {
 		return Summary{}, both(err, c.lock.Release())
+	}
+	if state.Made != nil && state.Source.Path != "" {
+		return resumeNew(ctx, c)
 	}
 	return c.makeNew(ctx, p)
 }

@@ -233,6 +233,9 @@ func TestRestoreAsRefuses(t *testing.T) {
 	damaged := awsExport{t: t, dir: t.TempDir()}
 	damaged.file("a", `{"Item":{"pk":{"S":"one"}}}`, `{"Item":{"no":{"S":"key"}}}`)
 	damaged.finish(2)
+	whole := awsExport{t: t, dir: t.TempDir()}
+	whole.file("a", `{"Item":{"pk":{"S":"one"}}}`)
+	whole.finish(1)
 	other := t.TempDir()
 	if err := os.WriteFile(filepath.Join(other, "nothing"), nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -256,7 +259,7 @@ func TestRestoreAsRefuses(t *testing.T) {
 		{"a damaged dump", damaged.dir, "", CopyOptions{}, ddbtest.Fault{}, Mismatch},
 		{"restore denied", made.ARN, "", CopyOptions{}, ddbtest.Fault{Kind: ddbtest.Deny, Op: "RestoreTableFromBackup"}, Denied},
 		{"look denied", made.ARN, "", CopyOptions{}, ddbtest.Fault{Kind: ddbtest.Deny, Op: "DescribeTable", Table: "*"}, Denied},
-		{"create denied", damaged.dir, "", CopyOptions{}, ddbtest.Fault{Kind: ddbtest.Deny, Op: "CreateTable", Table: "*"}, Denied},
+		{"create denied", whole.dir, "", CopyOptions{}, ddbtest.Fault{Kind: ddbtest.Deny, Op: "CreateTable", Table: "*"}, Denied},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if test.fault.Kind != "" {

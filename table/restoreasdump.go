@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
@@ -15,7 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/dynamo-cmdline/dynamo/internal/archive"
-	"github.com/dynamo-cmdline/dynamo/internal/runs"
+	"github.com/dynamo-cmdline/dynamo/item"
 )
 
 // describeDump finds out what table there is to be made for a dump: the one that it describes, else one like t.
@@ -106,81 +105,106 @@ func creation(d *types.TableDescription, name string) *dynamodb.CreateTableInput
 	return in
 }
 
-// cleanupLimit is how long an empty table of ours is tried to be deleted, after the context has ended.
-const cleanupLimit = 30 * time.Second
-
-// fromDump makes the table and restores into it. If that does not even begin, the table goes again.
+// fromDump checks the dump, makes the table and restores into it. The run is on disk before AWS is asked for the table.
 func (a *anew) fromDump(ctx context.Context) (Summary, error) {
-	if a.Confirm != nil {
-		if err := a.Confirm(a.plan); err != nil {
-			return Summary{}, err
-		}
-	}
-	noted, err := json.Marshal(a.put)
+	source, err := a.checkDump(ctx)
 	if err != nil {
 		return Summary{}, err
 	}
-	made, err := a.to.client.CreateTable(ctx, a.make)
-	if inUse := (*types.ResourceInUseException)(nil); errors.As(err, &inUse) {
-		return Summary{}, existsAlready(a.to)
-	}
+	c, err := a.begin(ctx, source.place(source.about))
 	if err != nil {
-		return Summary{}, a.to.controlError(ctx, "create", err)
+		return Summary{}, both(err, source.checked.Close())
 	}
-	if made.TableDescription == nil || made.TableDescription.TableId == nil || made.TableDescription.TableArn == nil {
-		return Summary{}, &Error{Failed, "", fmt.Errorf("create %q with %s: %w", a.to.name, a.to.side(), errUnidentified)}
-	}
-	note := &runs.Made{Name: a.to.name, ID: *made.TableDescription.TableId, ARN: *made.TableDescription.TableArn, Asked: time.Now()}
-	s, err := a.fill(ctx, note, noted)
-	if err == nil || s.Run != "" {
-		return s, err
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupLimit)
-	defer cancel()
-	if gone := a.remove(ctx, note.ID); gone != nil {
-		return s, &Error{kindOf(err), hintOf(err), errors.Join(err, fmt.Errorf("the new table %s is left, and empty: %w", a.to.name, gone))}
-	}
-	return s, err
+	s, err := c.fillNew(ctx, source, a.make)
+	return s, both(err, source.checked.Close())
 }
 
-// fill puts the dump's items into the new table, once it is there.
-func (a *anew) fill(ctx context.Context, note *runs.Made, noted json.RawMessage) (Summary, error) {
-	m := making{past: &past{about: a.plan.Source}, to: a.to, note: note, stall: a.Stall}
-	if _, err := m.await(ctx); err != nil {
+// checkDump checks what is to be restored against the key that the new table will have.
+func (a *anew) checkDump(ctx context.Context) (*stored, error) {
+	kinds := make(map[string]item.Type)
+	for _, d := range a.make.AttributeDefinitions {
+		if d.AttributeType == "" {
+			return nil, dumpError(&archive.BadDumpError{File: "table.json", Err: fmt.Errorf("attribute %q has no type", aws.ToString(d.AttributeName))})
+		}
+		kinds[aws.ToString(d.AttributeName)] = item.Type(d.AttributeType[0])
+	}
+	o := a.CopyOptions
+	// There is nothing in the table to lose.
+	o.NoBackup, o.AllowEmptySource = true, true
+	source, o, err := a.to.checked(ctx, schemaOf(a.make.KeySchema, kinds), a.from, o)
+	if err != nil {
+		return nil, err
+	}
+	a.CopyOptions, a.plan.Mode = o, o.Mode
+	a.plan.SourceItems, a.plan.SourceBytes = source.about.Items, source.about.Bytes
+	return source, nil
+}
+
+// fillNew has the run's table made, and puts the dump's items into it.
+func (c *copying) fillNew(ctx context.Context, source *stored, create *dynamodb.CreateTableInput) (Summary, error) {
+	if err := c.makeFor(ctx, source, create); err != nil {
 		if errors.Is(err, context.Canceled) && ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
-		return Summary{}, err
+		err = both(c.end(err), c.lock.Release())
+		return c.summary(), err
 	}
-	o := a.CopyOptions
-	// There is nothing in the table to ask about or to lose.
-	o.Confirm, o.NoBackup, o.AllowEmptySource = nil, true, true
-	return a.to.restoreStored(ctx, a.from, o, noted)
+	next := &copying{
+		command: c.command, CopyOptions: c.CopyOptions, source: source, target: c.target, began: c.began, settings: c.state.Settings,
+		kept: kept{store: c.store, dir: c.dir, lock: c.lock, earlier: c.earlier},
+	}
+	next.Confirm, next.Resume = nil, false // it was asked before the table was made
+	return next.attempt(ctx, "")
 }
 
-// remove deletes the table that was just made, and no other.
-func (a *anew) remove(ctx context.Context, id string) error {
-	d, err := a.to.ready(ctx)
+// makeFor returns when the new table is there and may be written to: in which account it is, only AWS's answer says.
+func (c *copying) makeFor(ctx context.Context, source *stored, create *dynamodb.CreateTableInput) error {
+	m := making{past: &past{about: source.about}, create: create, to: c.target, note: c.state.Made, save: c.write, stall: c.Stall}
+	c.watch(Phase{Name: phaseRestore}, c.plan.Target)
+	d, err := m.await(ctx)
 	if err != nil {
 		return err
 	}
-	empty, err := a.to.empty(ctx, d, false)
-	if err == nil && (d.ID != id || !empty) {
-		err = mismatch("", "it is not what was made")
+	if empty, err := c.target.empty(ctx, d, false); err != nil {
+		return err
+	} else if !empty { // somebody else's, or in use already
+		return existsAlready(c.target)
 	}
+	c.plan.Target = d
+	if err := c.allowed(d); err != nil {
+		if gone := c.unmake(ctx, d); gone != nil {
+			return &Error{kindOf(err), hintOf(err), errors.Join(err, fmt.Errorf("the new table %s is left, and empty: %w", d.Table, gone))}
+		}
+		return err
+	}
+	return nil
+}
+
+// unmake deletes the table that this run had made, in which nothing is.
+func (c *copying) unmake(ctx context.Context, d Description) error {
+	err := c.target.same(ctx, d)
 	if err == nil {
-		_, err = a.to.client.DeleteTable(ctx, &dynamodb.DeleteTableInput{TableName: aws.String(a.to.name)})
+		_, err = c.target.client.DeleteTable(ctx, &dynamodb.DeleteTableInput{TableName: aws.String(c.target.name)})
 	}
 	return err
 }
 
-// restoreStored restores a dump into the table, which gets settings afterwards.
-func (t *Table) restoreStored(ctx context.Context, from string, o CopyOptions, noted json.RawMessage) (Summary, error) {
-	source, o, err := t.stored(ctx, from, o)
-	if err != nil {
-		return Summary{}, err
+// resumeNew goes on with a restore of a dump to a new table that is not there yet, or not known to be.
+func resumeNew(ctx context.Context, c *copying) (Summary, error) {
+	var create *dynamodb.CreateTableInput
+	var put settings
+	if err := errors.Join(json.Unmarshal(c.state.Made.Create, &create), json.Unmarshal(c.state.Settings, &put)); err != nil {
+		return Summary{}, both(c.misfit(c.dir.Name, err), c.lock.Release())
 	}
-	c := &copying{command: commandRestore, CopyOptions: o.defaults(), source: source, target: t, began: time.Now(), settings: noted}
-	s, err := c.attempt(ctx, "")
+	a := &anew{CopyOptions: c.CopyOptions, from: c.state.Source.Path, to: c.target, make: create, put: put}
+	source, err := a.checkDump(ctx)
+	if err == nil && source.about.ID != c.state.Source.ID {
+		err = both(c.misfit(c.dir.Name, fmt.Errorf("the dump %s is not what it was", a.from)), source.checked.Close())
+	}
+	if err != nil {
+		return Summary{}, both(err, c.lock.Release())
+	}
+	c.CopyOptions = a.CopyOptions
+	s, err := c.fillNew(ctx, source, create)
 	return s, both(err, source.checked.Close())
 }

@@ -137,8 +137,10 @@ func (c *copying) begin() error {
 		c.state.Made, c.state.Phase = &runs.Made{Name: c.plan.Temporary}, phaseRestore
 		b.note = c.state.Made
 	}
-	if c.dir, err = c.store.New(c.plan.Target.Table, c.began); err != nil {
-		return err
+	if c.dir == nil { // or the run has made its target
+		if c.dir, err = c.store.New(c.plan.Target.Table, c.began); err != nil {
+			return err
+		}
 	}
 	return c.write()
 }

@@ -29,7 +29,8 @@ type settings struct {
 	Days     int32          `json:"recovery_days,omitempty"` // 0 for AWS's own
 	Class    string         `json:"class,omitempty"`         // "" for the standard one
 	Protect  bool           `json:"deletion_protection,omitempty"`
-	Unknown  []string       `json:"unknown,omitempty"` // what could not be asked for, and why
+	Replicas []string       `json:"replicas,omitempty"` // regions of a global table's, which nothing here makes
+	Unknown  []string       `json:"unknown,omitempty"`  // what could not be asked for, and why
 }
 
 // aboutTable is what a dump says of its table, and what AWS says of one. Its names are those in table.json.
@@ -52,6 +53,10 @@ func (a aboutTable) settings(of string) settings {
 			s.Class = string(d.TableClassSummary.TableClass)
 		}
 		s.Protect = aws.ToBool(d.DeletionProtectionEnabled)
+		for _, r := range d.Replicas {
+			s.Replicas = append(s.Replicas, aws.ToString(r.RegionName))
+		}
+		slices.Sort(s.Replicas)
 	}
 	if l := a.TimeToLive; l != nil && (l.TimeToLiveStatus == types.TimeToLiveStatusEnabled || l.TimeToLiveStatus == types.TimeToLiveStatusEnabling) {
 		s.TTL = aws.ToString(l.AttributeName)
@@ -138,6 +143,14 @@ func (s settings) words() []string {
 	return list
 }
 
+// lost says in words what is not even tried to put on; "" for nothing.
+func (s settings) lost() string {
+	if len(s.Replicas) == 0 {
+		return ""
+	}
+	return "replicas in " + strings.Join(s.Replicas, ", ") + ": the new table has none"
+}
+
 // putOn gives the table these settings, deletion protection last. What it has already is left alone, so that it can be
 // done again. What cannot be put on is returned in words; the error is only the context's.
 func (s settings) putOn(ctx context.Context, t *Table, stall time.Duration) (failed []string, err error) {
@@ -147,6 +160,9 @@ func (s settings) putOn(ctx context.Context, t *Table, stall time.Duration) (fai
 			return nil, context.Cause(ctx)
 		}
 		return []string{fmt.Sprintf("the settings: %v", err)}, nil
+	}
+	if lost := s.lost(); lost != "" {
+		failed = append(failed, lost)
 	}
 	for _, what := range s.Unknown {
 		failed = append(failed, "unknown of "+s.Of+": "+what)

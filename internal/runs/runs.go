@@ -48,6 +48,9 @@ type Made struct {
 	ARN   string    `json:"arn,omitempty"` // likewise
 	Asked time.Time `json:"asked,omitzero"`
 	Kept  bool      `json:"kept,omitempty"` // it is what the run is for, and no temporary table
+
+	// Create is how an empty one is asked for, the command's own; nil for one that AWS makes out of a table's past.
+	Create json.RawMessage `json:"create,omitempty"`
 }
 
 // A Position is how far a segment has come. It has the form of the engine's own.
