@@ -65,7 +65,7 @@ func (t *Table) folder(ctx context.Context, place string) (*bucket.Folder, error
 		return nil, usage("like s3://backups/orders", "%w", err)
 	}
 	client := bucket.Client(t.config, func(o *s3.Options) { o.APIOptions = append(slices.Clone(o.APIOptions), t.logged) })
-	if err := t.checkEndpointOf(client.Options().BaseEndpoint); err != nil {
+	if err := t.checkEndpointOf("S3", client.Options().BaseEndpoint); err != nil {
 		return nil, err
 	}
 	f, err := bucket.Open(ctx, client, name, prefix)

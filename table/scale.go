@@ -287,7 +287,7 @@ func (t *Table) scalers() (scaling.Clients, error) {
 	if cache, ok := t.config.Credentials.(interface{ Invalidate() }); ok {
 		c.Refresh = cache.Invalidate
 	}
-	return c, t.checkEndpointOf(auto.Options().BaseEndpoint)
+	return c, t.checkEndpointOf("Application Auto Scaling", auto.Options().BaseEndpoint)
 }
 
 // scaleError says an error of package scaling in this package's words.

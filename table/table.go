@@ -21,9 +21,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -32,6 +32,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/smithy-go/logging"
+	"github.com/aws/smithy-go/middleware"
+
+	"github.com/dynamo-cmdline/dynamo/internal/foreign"
 )
 
 // A Table is a table in an account and region, seen through a profile. It may
@@ -93,7 +97,7 @@ func Open(ctx context.Context, profile, name string, a Access) (*Table, error) {
 			o.BaseEndpoint = aws.String(a.Endpoint)
 		}
 	})
-	if err := t.checkEndpoint(); err != nil {
+	if err := t.checkEndpoints(); err != nil {
 		return nil, err
 	}
 	return t, nil
@@ -146,9 +150,12 @@ func (t *Table) load(ctx context.Context, a Access) (aws.Config, error) {
 	client := awshttp.NewBuildableClient().WithTransportOptions(func(tr *http.Transport) {
 		tr.ReadBufferSize, tr.WriteBufferSize = 64<<10, 64<<10
 		tr.MaxIdleConns, tr.MaxIdleConnsPerHost, tr.MaxConnsPerHost = 0, 1024, 0
+		a.onlySafe(tr)
 	}).WithDialerOptions(func(d *net.Dialer) { d.Timeout = connectLimit })
 	options := []func(*config.LoadOptions) error{
 		config.WithHTTPClient(client),
+		config.WithLogger(logging.Nop{}), // else the SDK warns on stderr
+		config.WithAPIOptions([]func(*middleware.Stack) error{clean}),
 		config.WithAssumeRoleCredentialOptions(func(o *stscreds.AssumeRoleOptions) {
 			o.TokenProvider = func() (string, error) {
 				if a.MFA == nil {
@@ -184,6 +191,10 @@ func (t *Table) load(ctx context.Context, a Access) (aws.Config, error) {
 	if cfg.Region == "" {
 		return cfg, usage("give --region, or set region in the profile", "%s: no region", t.side())
 	}
+	cfg.HTTPClient = unredirected(cfg.HTTPClient)
+	if cfg.Credentials != nil {
+		cfg.Credentials = hiding{cfg.Credentials, new(atomic.Pointer[aws.Credentials])}
+	}
 	return cfg, nil
 }
 
@@ -206,38 +217,13 @@ func profileRegion(ctx context.Context, profile string) (string, error) {
 		return "", usage("see: aws configure list-profiles", "profile %q does not exist", profile)
 	}
 	if err != nil {
-		return "", usage("", "read profile %q: %v", profile, err)
+		return "", usage("", "read profile %q: %w", profile, foreign.Error(err))
 	}
 	return shared.Region, nil
 }
 
 func (t *Table) configError(err error) error {
-	return usage("see: aws configure list --profile "+or(t.profile, "default"), "%s: %v", t.side(), err)
-}
-
-// checkEndpoint refuses to send credentials and items in the clear to another machine.
-func (t *Table) checkEndpoint() error {
-	return t.checkEndpointOf(t.client.Options().BaseEndpoint)
-}
-
-// checkEndpointOf is for the endpoint of any service; nil is AWS's own.
-func (t *Table) checkEndpointOf(base *string) error {
-	if base == nil {
-		return nil
-	}
-	u, err := url.Parse(*base)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return usage("an endpoint is a URL like https://dynamodb.eu-west-1.amazonaws.com", "%s: %q is not an endpoint", t.side(), *base)
-	}
-	if u.Scheme == "http" && !loopback(u.Hostname()) {
-		return usage("use https, or an endpoint on this machine", "%s: the endpoint %s would send everything in the clear", t.side(), *base)
-	}
-	return nil
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
+	return usage("see: aws configure list --profile "+or(t.profile, "default"), "%s: %w", t.side(), foreign.Error(err))
 }
 
 // side names the table's account in messages.

@@ -190,8 +190,8 @@ var tableMutants = []mutant{
 		old: "if now.ID != before.ID {", new: `if now.ID == "" {`,
 	},
 	{
-		name: "plain http goes anywhere", file: "table/table.go", part: "guards",
-		old: `if u.Scheme == "http" && !loopback(u.Hostname()) {`, new: `if u.Scheme == "gopher" && !loopback(u.Hostname()) {`,
+		name: "plain http goes anywhere", file: "table/endpoint.go", part: "guards",
+		old: `case u.Scheme == "http" && !t.asked.mayBePlain`, new: `case u.Scheme == "gopher" && !t.asked.mayBePlain`,
 	},
 }
 

@@ -13,6 +13,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/dynamo-cmdline/dynamo/internal/foreign"
 )
 
 const (
@@ -50,6 +52,7 @@ func (t *Table) do(ctx context.Context, c call, into []byte, parse func(reply []
 	}
 	if e, ok := err.(*Error); ok { //nolint:errorlint // only our own, just made; why the caller's context ended may be shared
 		e.Op, e.Table = c.op, t.name
+		e.Code, e.Message = foreign.Text(e.Code), foreign.Text(e.Message)
 	}
 	if t.log.Enabled(ctx, slog.LevelDebug) {
 		t.record(ctx, c, len(reply), id, time.Since(began), err, counts())

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/dynamo-cmdline/dynamo/internal/foreign"
 )
 
 // A Kind says what a failed call means.
@@ -64,13 +66,9 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// maxMessage bounds what is kept of a service's message: a ValidationException
-// may echo the whole request.
-const maxMessage = 300
-
 // refusal is the error that an answer other than 200 carries.
 func (t *Table) refusal(resp *http.Response, body []byte, creds aws.Credentials) error {
-	e := &Error{Status: resp.StatusCode, RequestID: resp.Header.Get("X-Amzn-Requestid")}
+	e := &Error{Status: resp.StatusCode, RequestID: foreign.Text(resp.Header.Get("X-Amzn-Requestid"))}
 	var said struct {
 		Type    string   `json:"__type"`
 		Message string   `json:"message"` // encoding/json also takes Message
@@ -83,10 +81,10 @@ func (t *Table) refusal(resp *http.Response, body []byte, creds aws.Credentials)
 		e.Code, _, _ = strings.Cut(resp.Header.Get("X-Amzn-Errortype"), ":")
 	}
 	if e.Code == "" && e.Message == "" {
-		e.Message = "HTTP status " + resp.Status
+		e.Message = fmt.Sprintf("HTTP status %d %s", resp.StatusCode, http.StatusText(resp.StatusCode))
 	}
-	if len(e.Message) > maxMessage {
-		e.Message = strings.ToValidUTF8(e.Message[:maxMessage], "") + "…"
+	for i, r := range e.Reasons {
+		e.Reasons[i] = Reason{foreign.Text(r.Reason), foreign.Text(r.Resource)}
 	}
 	e.Kind = kindOf(e.Code, e.Status)
 	e.Ambiguous = e.Kind == Transient

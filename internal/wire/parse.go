@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/dynamo-cmdline/dynamo/internal/foreign"
 	"github.com/dynamo-cmdline/dynamo/item"
 )
 
@@ -70,7 +71,7 @@ func (t *Table) record(ctx context.Context, c call, received int, id string, too
 	attrs := append([]slog.Attr{slog.String("operation", c.op), slog.String("table", t.name)}, counts...)
 	attrs = append(attrs, slog.Int("attempt", c.attempt), slog.Int("sent", len(c.body)), slog.Int("received", received), slog.Duration("took", took))
 	if id != "" {
-		attrs = append(attrs, slog.String("request", id))
+		attrs = append(attrs, slog.String("request", foreign.Text(id)))
 	}
 	if e, ok := err.(*Error); ok { //nolint:errorlint // one inside another error is not this call's
 		attrs = append(attrs, slog.String("error", e.Code), slog.Int("status", e.Status))

@@ -1,0 +1,112 @@
+package table
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/service/applicationautoscaling"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/signin"
+	"github.com/aws/aws-sdk-go-v2/service/sso"
+	"github.com/aws/aws-sdk-go-v2/service/ssooidc"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"github.com/dynamo-cmdline/dynamo/internal/foreign"
+)
+
+// mayBePlain reports whether requests to the host may go unencrypted.
+func (a Access) mayBePlain(host string) bool { return loopback(host) }
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// metadata are where machines of AWS's find their credentials, without TLS and on the very machine: that of EC2, and
+// those of ECS and EKS.
+func metadata(host string) bool {
+	ip := net.ParseIP(host)
+	return ip != nil && (ip.IsLinkLocalUnicast() || ip.Equal(net.ParseIP("fd00:ec2::254")) || ip.Equal(net.ParseIP("fd00:ec2::23")))
+}
+
+// checkEndpoints refuses to send credentials and items in the clear to another machine, before anything is sent: whatever
+// the service, and whether it is asked or not.
+func (t *Table) checkEndpoints() error {
+	for _, service := range []struct {
+		name string
+		base *string
+	}{
+		{"DynamoDB", t.client.Options().BaseEndpoint},
+		{"DynamoDB Streams", dynamodbstreams.NewFromConfig(t.config).Options().BaseEndpoint},
+		{"Application Auto Scaling", applicationautoscaling.NewFromConfig(t.config).Options().BaseEndpoint},
+		{"S3", s3.NewFromConfig(t.config).Options().BaseEndpoint},
+		{"STS", sts.NewFromConfig(t.config).Options().BaseEndpoint},
+		{"SSO", sso.NewFromConfig(t.config).Options().BaseEndpoint},
+		{"SSO OIDC", ssooidc.NewFromConfig(t.config).Options().BaseEndpoint},
+		{"Sign-In", signin.NewFromConfig(t.config).Options().BaseEndpoint},
+	} {
+		if err := t.checkEndpointOf(service.name, service.base); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkEndpointOf is for the endpoint of one service; nil is AWS's own.
+func (t *Table) checkEndpointOf(service string, base *string) error {
+	if base == nil {
+		return nil
+	}
+	u, err := url.Parse(*base)
+	switch {
+	case err == nil && u.User != nil, err != nil && strings.Contains(*base, "@"): // it would be kept with the run, and shown with the table
+		return usage("keys are in the profile", "%s: the endpoint of %s has a user or a password in it", t.side(), service)
+	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
+		return usage("an endpoint is a URL like https://dynamodb.eu-west-1.amazonaws.com", "%s: %q is not an endpoint", t.side(), foreign.Text(*base))
+	case u.Scheme == "http" && !t.asked.mayBePlain(u.Hostname()):
+		return usage("use https, or an endpoint on this machine", "%s: the endpoint %s would send everything in the clear", t.side(), foreign.Text(*base))
+	}
+	return nil
+}
+
+var errRedirected = errors.New("the service answered with a redirect, and none is followed")
+
+// onlySafe has a transport refuse what goes elsewhere than asked, or in the clear, whoever makes the request: also the
+// clients that the SDK makes for itself, which get credentials. A transport asks for a proxy before each request.
+func (a Access) onlySafe(tr *http.Transport) {
+	proxy := tr.Proxy
+	tr.Proxy = func(r *http.Request) (*url.URL, error) {
+		host := r.URL.Hostname()
+		switch {
+		case r.Response != nil:
+			return nil, errRedirected
+		case r.URL.Scheme == "http" && !a.mayBePlain(host) && !metadata(host):
+			return nil, fmt.Errorf("a request to http://%s would send everything in the clear", host)
+		case proxy == nil:
+			return nil, nil
+		}
+		return proxy(r)
+	}
+	// With HTTP/2 a transport does not ask about a connection that it has.
+	tr.ForceAttemptHTTP2 = false
+}
+
+// unredirected is the client without the SDK's habit of following some redirects, items and all: here the redirect is the answer.
+func unredirected(client aws.HTTPClient) aws.HTTPClient {
+	built, ok := client.(*awshttp.BuildableClient)
+	if !ok {
+		return client
+	}
+	return &http.Client{
+		Transport:     built.GetTransport(),
+		Timeout:       built.GetTimeout(),
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
