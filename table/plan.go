@@ -57,6 +57,9 @@ type Guard struct {
 	Tables   []string
 }
 
+// defaultProfile is the one that AWS reads where none is in force.
+const defaultProfile = "default"
+
 // alarming are the words that protect a profile or table that has one in its name.
 var alarming = []string{"prod", "production", "live"}
 
@@ -65,8 +68,8 @@ func (g Guard) Protects(d Description) string {
 	switch {
 	case slices.Contains(g.Accounts, d.Account):
 		return "account " + d.Account + " is listed as protected"
-	case slices.Contains(g.Profiles, d.Profile):
-		return fmt.Sprintf("profile %q is listed as protected", d.Profile)
+	case slices.Contains(g.Profiles, or(d.Profile, defaultProfile)):
+		return fmt.Sprintf("profile %q is listed as protected", or(d.Profile, defaultProfile))
 	case slices.Contains(g.Tables, d.Table):
 		return fmt.Sprintf("table %q is listed as protected", d.Table)
 	case d.DeletionProtected:

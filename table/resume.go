@@ -128,6 +128,10 @@ func reopen(ctx context.Context, p runs.Place, o ResumeOptions) (*Table, error) 
 		a = o.Access(p.Profile)
 	}
 	a.Region, a.Endpoint = p.Asked, p.Endpoint
+	if p.Unnamed {
+		a.began = p.Profile
+		return Open(ctx, "", p.Name, a)
+	}
 	return Open(ctx, p.Profile, p.Name, a)
 }
 

@@ -113,7 +113,7 @@ func (c *copying) prepare(ctx context.Context, name string) (err error) {
 func (t *Table) place(d Description) runs.Place {
 	return runs.Place{
 		Profile: t.profile, Account: d.Account, Region: d.Region, Table: d.Table, ID: d.ID,
-		Name: t.name, Asked: t.asked.Region, Endpoint: t.asked.Endpoint,
+		Name: t.name, Asked: t.asked.Region, Endpoint: t.asked.Endpoint, Unnamed: !t.named,
 	}
 }
 

@@ -21,7 +21,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -35,13 +34,15 @@ import (
 	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/middleware"
 
+	"github.com/dynamo-cmdline/dynamo/internal/account"
 	"github.com/dynamo-cmdline/dynamo/internal/foreign"
 )
 
 // A Table is a table in an account and region, seen through a profile. It may
 // be used from many goroutines.
 type Table struct {
-	profile string
+	profile string // the one in force
+	named   bool   // it was asked for, and is not the environment's
 	name    string
 	agent   string
 	region  string
@@ -66,23 +67,29 @@ type Access struct {
 	// whose role needs one. Nil, or an error, means that there is nobody to ask: then
 	// every call fails with an [*Error] of kind [Denied].
 	MFA func(serial string) (string, error)
+
+	began string // the profile that was in force when the run began that goes on, and was not named then
 }
 
+// ProfileInForce is the profile that counts where that one is asked for: itself, else AWS_PROFILE's,
+// else AWS_DEFAULT_PROFILE's, else none.
+func ProfileInForce(profile string) string { return account.InForce(profile) }
+
 // Open returns the named table as the profile sees it; an empty profile is the
-// default credential chain. It reads the AWS configuration and sends nothing.
+// default credential chain, with the profile in force ([ProfileInForce]). It reads the AWS configuration and sends nothing.
 //
 // The region is a.Region, else the profile's own, else the environment's: AWS_REGION does
-// not move a profile that names a region. The errors are an [*Error] of kind [Usage].
+// not move a profile that is named here and names a region. The errors are an [*Error] of kind [Usage].
 func Open(ctx context.Context, profile, name string, a Access) (*Table, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
 	}
-	t := &Table{profile: profile, name: name, asked: a, log: a.Log, agent: "dynamo/" + or(a.Version, "dev")}
+	t := &Table{profile: account.InForce(or(profile, a.began)), named: profile != "", name: name, asked: a, log: a.Log, agent: "dynamo/" + or(a.Version, "dev")}
 	if t.log == nil {
 		t.log = slog.New(slog.DiscardHandler)
 	}
-	if profile != "" {
-		t.log = t.log.With("profile", profile)
+	if t.profile != "" {
+		t.log = t.log.With("profile", t.profile)
 	}
 	cfg, err := t.load(ctx, a)
 	if err != nil {
@@ -144,7 +151,6 @@ const connectLimit = 3 * time.Second
 
 // load reads the shared configuration for the profile.
 func (t *Table) load(ctx context.Context, a Access) (aws.Config, error) {
-	region := a.Region
 	// The defaults of net/http's transport cost a fifth of the CPU here: 4 KiB
 	// buffers, and connections thrown away that the next request needs again.
 	client := awshttp.NewBuildableClient().WithTransportOptions(func(tr *http.Transport) {
@@ -168,17 +174,38 @@ func (t *Table) load(ctx context.Context, a Access) (aws.Config, error) {
 			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = 4, 2*time.Second })
 		}),
 	}
+	files, err := account.Open()
+	if err != nil {
+		return aws.Config{}, usage("the AWS CLI does not take it either: see: aws configure list", "%w", err)
+	}
+	cfg, err := t.loadFrom(ctx, files, a.Region, options)
+	return cfg, both(err, files.Close())
+}
+
+// loadFrom has the SDK read these files.
+func (t *Table) loadFrom(ctx context.Context, files *account.Files, region string, options []func(*config.LoadOptions) error) (aws.Config, error) {
+	env, err := config.NewEnvConfig()
+	if err != nil {
+		return aws.Config{}, usage("", "read the environment: %v", err)
+	}
+	options = append(options, config.WithSharedConfigFiles(files.Config), config.WithSharedCredentialsFiles(files.Credentials))
 	if t.profile != "" {
-		options = append(options, config.WithSharedConfigProfile(t.profile))
-		own, err := profileRegion(ctx, t.profile)
+		// Keys in the environment win over a profile that is the environment's, too.
+		if t.named || !env.Credentials.HasKeys() && env.WebIdentityTokenFilePath == "" {
+			options = append(options, config.WithSharedConfigProfile(t.profile))
+		}
+		own, err := profileRegion(ctx, t.profile, files)
 		if err != nil {
 			return aws.Config{}, err
 		}
-		if environment := or(os.Getenv("AWS_REGION"), os.Getenv("AWS_DEFAULT_REGION")); region == "" && own != "" {
-			region = own
-			if environment != "" && environment != own {
-				t.notice = fmt.Sprintf("profile %q is in %s; AWS_REGION=%s in the environment does not move it", t.profile, own, environment)
+		if region == "" && own != "" && env.Region != "" && env.Region != own {
+			t.notice = fmt.Sprintf("profile %q is in %s; AWS_REGION=%s in the environment moves it there", t.profile, own, env.Region)
+			if t.named {
+				t.notice = fmt.Sprintf("profile %q is in %s; AWS_REGION=%s in the environment does not move it", t.profile, own, env.Region)
 			}
+		}
+		if t.named {
+			region = or(region, own)
 		}
 	}
 	if region != "" {
@@ -189,7 +216,7 @@ func (t *Table) load(ctx context.Context, a Access) (aws.Config, error) {
 		return cfg, t.configError(err)
 	}
 	if cfg.Region == "" {
-		return cfg, usage("give --region, or set region in the profile", "%s: no region", t.side())
+		return cfg, usage("give --region, or set region in the profile", "%s: no region in %s", t.side(), files.Looked())
 	}
 	cfg.HTTPClient = unredirected(cfg.HTTPClient)
 	if cfg.Credentials != nil {
@@ -199,22 +226,13 @@ func (t *Table) load(ctx context.Context, a Access) (aws.Config, error) {
 }
 
 // profileRegion returns the region that the profile itself names, if any.
-func profileRegion(ctx context.Context, profile string) (string, error) {
-	env, err := config.NewEnvConfig()
-	if err != nil {
-		return "", usage("", "read the environment: %v", err)
-	}
+func profileRegion(ctx context.Context, profile string, files *account.Files) (string, error) {
 	shared, err := config.LoadSharedConfigProfile(ctx, profile, func(o *config.LoadSharedConfigOptions) {
-		if env.SharedConfigFile != "" {
-			o.ConfigFiles = []string{env.SharedConfigFile}
-		}
-		if env.SharedCredentialsFile != "" {
-			o.CredentialsFiles = []string{env.SharedCredentialsFile}
-		}
+		o.ConfigFiles, o.CredentialsFiles = files.Config, files.Credentials
 	})
 	var missing config.SharedConfigProfileNotExistError
 	if errors.As(err, &missing) {
-		return "", usage("see: aws configure list-profiles", "profile %q does not exist", profile)
+		return "", usage("see: aws configure list-profiles", "profile %q does not exist in %s", profile, files.Looked())
 	}
 	if err != nil {
 		return "", usage("", "read profile %q: %w", profile, foreign.Error(err))
@@ -237,6 +255,5 @@ func (t *Table) side() string {
 // Name is the table's name as it was opened, which may be an ARN.
 func (t *Table) Name() string { return t.name }
 
-// Profile is the profile that the table was opened with; empty for the default
-// credential chain.
+// Profile is the profile in force, also where keys in the environment win over it; empty for none.
 func (t *Table) Profile() string { return t.profile }

@@ -42,7 +42,7 @@ func chooseTables(ctx context.Context, o copyOptions, conf config, s streams) ([
 		return askTables(ctx, all, o, s)
 	}
 	return match(wanted, func() ([]string, error) { err := list(); return all, err }, func(w string) error {
-		return badUsage("see: aws dynamodb list-tables --profile "+o.source.profile, "no table of the source matches %q", w)
+		return badUsage("see: aws dynamodb list-tables --profile "+o.source.inForce(), "no table of the source matches %q", w)
 	})
 }
 
@@ -101,9 +101,9 @@ func match(wanted []string, list func() ([]string, error), none func(glob string
 // askTables lets a person pick from the source's tables.
 func askTables(ctx context.Context, all []string, o copyOptions, s streams) ([]string, error) {
 	if len(all) == 0 {
-		return nil, badUsage("", "profile %q has no tables here", o.source.profile)
+		return nil, badUsage("", "profile %q has no tables here", o.source.inForce())
 	}
-	say(s.err, "Tables of %s:\n", o.source.profile)
+	say(s.err, "Tables of %s:\n", o.source.inForce())
 	for i, name := range all {
 		say(s.err, "%4d  %s\n", i+1, visible(name))
 	}

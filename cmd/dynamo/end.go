@@ -11,7 +11,7 @@ import (
 
 // An end is how to reach one side.
 type end struct {
-	profile string
+	profile string // "" for the default credential chain
 	access  table.Access
 	first   *table.Table // the first that was opened, whose credentials the others share
 }
@@ -28,8 +28,11 @@ func (e *end) open(ctx context.Context, name string) (*table.Table, error) {
 // attach gives the end what it says things to, and whom it asks for codes.
 func (e *end) attach(ctx context.Context, log *slog.Logger, s streams) {
 	e.access.Log = log
-	e.access.MFA = func(serial string) (string, error) { return askCode(ctx, e.profile, serial, s) }
+	e.access.MFA = func(serial string) (string, error) { return askCode(ctx, e.inForce(), serial, s) }
 }
+
+// inForce is the profile that counts.
+func (e *end) inForce() string { return table.ProfileInForce(e.profile) }
 
 // endFlags reads --SIDE, --SIDE-region and --SIDE-endpoint-url; what is given
 // for both sides holds where the side's own is not.

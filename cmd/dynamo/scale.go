@@ -194,8 +194,7 @@ func positive(c *cli.Context, name string, errs *[]error) int64 {
 // runScale scales all tables at once, and says what came of each.
 func runScale(ctx context.Context, o scaleOptions, s streams) error {
 	log := o.display.logger(s)
-	o.env.access.Log = log
-	o.env.access.MFA = func(serial string) (string, error) { return askCode(ctx, o.env.profile, serial, s) }
+	o.env.attach(ctx, log, s)
 	saved := map[string]*table.SavedScaling{}
 	if o.from != "" {
 		list, err := table.LoadScaling(o.from)
@@ -313,7 +312,7 @@ func saveAll(ctx context.Context, o scaleOptions, tables []*table.Table, results
 		options := o.scale
 		options.Watch = show.watch(r.name)
 		saved, err := t.Scaling(ctx, options)
-		r.saved, r.profile, r.err = &saved, o.env.profile, interrupted(ctx, err)
+		r.saved, r.profile, r.err = &saved, t.Profile(), interrupted(ctx, err)
 		show.end(r.name)
 	})
 	var list []table.SavedScaling

@@ -82,7 +82,7 @@ func runTables(ctx context.Context, o tablesOptions, s streams) error {
 			Command string   `json:"command"`
 			Profile string   `json:"profile,omitempty"`
 			Tables  []listed `json:"tables"`
-		}{"tables", o.end.profile, rows})
+		}{"tables", o.end.inForce(), rows})
 	} else if len(rows) > 0 {
 		tab := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
 		say(tab, "TABLE\tKEYS\tINDEXES\tITEMS\tSIZE\tBILLING\tSTATUS\n")

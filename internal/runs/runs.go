@@ -29,7 +29,8 @@ import (
 
 // A Place is a table as a run knows it.
 type Place struct {
-	Profile  string `json:"profile,omitempty"`
+	Profile  string `json:"profile,omitempty"` // the one in force
+	Unnamed  bool   `json:"unnamed,omitempty"` // it was the environment's, whose keys may win over it
 	Account  string `json:"account"`
 	Region   string `json:"region"`
 	Table    string `json:"table"`

@@ -97,6 +97,7 @@ func accessGuards() []guard {
 // confirmGuards: nobody has said yes, or not to this.
 func confirmGuards() []guard {
 	yes, backwards := []string{"--yes"}, []string{"--source", "dev", "--target", "prod"}
+	emptied, once := []string{"truncate", "--table", "$TABLE", "--no-backup", "--yes", "--json", "--run-dir", "$RUNS"}, []string{replace}
 	protect := func(what string) map[string]string {
 		return map[string]string{"dynamo.yaml": "protected:\n  " + what + "\n"}
 	}
@@ -120,6 +121,11 @@ func confirmGuards() []guard {
 			t.protected = true
 			return err
 		}},
+		{name: "the profile in force is prod's", exit: refusal, says: "is protected", whole: emptied, env: []string{"AWS_PROFILE=prod"}, modes: once},
+		{name: "the default profile in force is prod's", exit: refusal, says: "is protected", whole: emptied, env: []string{"AWS_DEFAULT_PROFILE=prod"}, modes: once},
+		{name: "a protected profile in force", exit: refusal, says: "listed as protected", whole: emptied, env: []string{"AWS_PROFILE=dev"}, files: protect("profiles: [dev]"), modes: once},
+		{name: "a profile in force beside keys", exit: refusal, says: "is protected", whole: emptied, modes: once,
+			env: []string{"AWS_PROFILE=prod", "AWS_ACCESS_KEY_ID=$DEV_KEY", "AWS_SECRET_ACCESS_KEY=$DEV_SECRET", "AWS_ENDPOINT_URL=$DEV"}},
 		{name: "a configuration that names an endpoint", exit: 2, says: "unknown key", files: map[string]string{"dynamo.yaml": "endpoint: http://127.0.0.1:1\n"}},
 		{name: "an unknown flag", exit: 2, says: "--bogus", args: []string{"--bogus"}},
 		{name: "a stray argument", exit: 2, says: "unexpected argument", args: []string{"orders"}},

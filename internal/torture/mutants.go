@@ -4,7 +4,7 @@ package main
 // code that occurs once.
 func allMutants() []mutant {
 	var all []mutant
-	for _, list := range [][]mutant{engineMutants, wireMutants, tableMutants, syncMutants, runMutants, verbMutants} {
+	for _, list := range [][]mutant{engineMutants, wireMutants, tableMutants, syncMutants, runMutants, verbMutants, guardMutants} {
 		all = append(all, list...)
 	}
 	return all

@@ -1,0 +1,9 @@
+package main
+
+// Bugs of what says whose a table is, and whether it may be written to.
+var guardMutants = []mutant{
+	{
+		name: "only a profile that is named counts", file: "internal/account/profile.go", part: "guards",
+		old: `cmp.Or(profile, os.Getenv("AWS_PROFILE"), os.Getenv("AWS_DEFAULT_PROFILE"))`, new: `cmp.Or(profile, os.Getenv("DYNAMO_PROFILE"))`,
+	},
+}
