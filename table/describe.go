@@ -52,10 +52,11 @@ type Description struct {
 	ReadCapacity  float64 `json:"-"`
 	WriteCapacity float64 `json:"-"`
 
-	OnDemand          bool   `json:"-"`
-	DeletionProtected bool   `json:"-"`
-	Stream            string `json:"-"` // view type of an enabled stream; empty for none
-	Replicas          int    `json:"-"` // of a global table
+	OnDemand          bool     `json:"-"`
+	DeletionProtected bool     `json:"-"`
+	Stream            string   `json:"-"` // view type of an enabled stream; empty for none
+	Replicas          []string `json:"-"` // ARNs of a global table's other replicas
+	globalByName      bool     // its replicas are not among them
 }
 
 // An Index is a secondary index.
@@ -122,7 +123,8 @@ func (t *Table) description(d *types.TableDescription) (Description, error) {
 		Schema: schemaOf(d.KeySchema, kinds),
 		Items:  aws.ToInt64(d.ItemCount), Bytes: aws.ToInt64(d.TableSizeBytes),
 		OnDemand:          d.BillingModeSummary != nil && d.BillingModeSummary.BillingMode == types.BillingModePayPerRequest,
-		DeletionProtected: aws.ToBool(d.DeletionProtectionEnabled), Replicas: len(d.Replicas),
+		DeletionProtected: aws.ToBool(d.DeletionProtectionEnabled), Replicas: replicasOf(d, where),
+		globalByName: aws.ToString(d.GlobalTableVersion) == globalByName,
 	}
 	if out.Schema.Partition.Name == "" {
 		return out, mismatch("", "describe %q with %s: the answer has no key schema", t.name, t.side())

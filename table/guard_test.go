@@ -317,7 +317,7 @@ func TestPlanWarns(t *testing.T) {
 	}
 	number := item.Schema{Partition: item.Attr{Name: "g", Type: item.Number}}
 	plan.Target.Indexes = []Index{{Name: "by-g", Schema: number}}
-	plan.Target.Stream, plan.Target.Replicas = "NEW_IMAGE", 2
+	plan.Target.Stream, plan.Target.Replicas = "NEW_IMAGE", []string{"here", "there"}
 	list := strings.Join(warnings(target, target, plan), "\n")
 	for _, want := range []string{"by-g", "stream (NEW_IMAGE)", "2 replicas"} {
 		if !strings.Contains(list, want) {

@@ -188,6 +188,10 @@ func (p Plan) guard(o CopyOptions) error {
 		return refused("check the profiles, their endpoints, and the AWS_ variables in the environment",
 			"source and target are the same table: %s", p.Source)
 	}
+	if p.Source.live() && p.Source.replicates(p.Target) {
+		return refused("what is done to the one is done to the other; to look at their differences: dynamo compare",
+			"source and target are replicas of one global table: %s and %s", p.Source, p.Target)
+	}
 	if p.Source.Schema != p.Target.Schema {
 		return mismatch("", "the keys do not fit: source has %s, target has %s", p.Source.Schema, p.Target.Schema)
 	}
@@ -227,8 +231,8 @@ func warnings(source, target *Table, p Plan) []string {
 	if of := p.Source.otherThan(p.Target.Table); of != "" {
 		list = append(list, of)
 	}
-	if p.Target.Replicas > 0 {
-		add("the target is a global table: each write goes to its %d replicas too, and is billed there", p.Target.Replicas)
+	if n := len(p.Target.Replicas); n > 0 {
+		add("the target is a global table: each write goes to its %d replicas too, and is billed there", n)
 	}
 	for _, i := range p.Target.Indexes {
 		if source != nil && !slices.ContainsFunc(p.Source.Indexes, func(j Index) bool { return i.Schema == j.Schema }) {

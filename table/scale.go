@@ -126,7 +126,7 @@ func (t *Table) planScale(ctx context.Context, o ScaleOptions) (ScalePlan, scali
 	if t.notice != "" {
 		p.Notes = append(p.Notes, t.notice)
 	}
-	if p.Target.Replicas > 0 {
+	if len(p.Target.Replicas) > 0 {
 		p.Notes = append(p.Notes, "a global table: AWS carries the billing mode and write capacity to its replicas, their read capacity stays as it is")
 	}
 	if o.From != nil {

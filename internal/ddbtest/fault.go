@@ -75,6 +75,7 @@ const (
 	EmptyPages    Kind = "empty pages"    // a page without items and with a new LastEvaluatedKey; no item is lost
 	TableStatus   Kind = "table status"   // DescribeTable says Text
 	TableID       Kind = "table id"       // DescribeTable says Text
+	Replicas      Kind = "replicas"       // DescribeTable says Text, the list's JSON
 	ItemCount     Kind = "item count"     // DescribeTable says N
 	TableSize     Kind = "table size"     // DescribeTable says N bytes
 	BackupStatus  Kind = "backup status"  // DescribeBackup says Text
@@ -97,7 +98,7 @@ const (
 var kindOps = map[Kind][]string{
 	Unprocessed: {"BatchWriteItem"}, ForgeUnprocessed: {"BatchWriteItem"}, UnprocessedKeys: {"BatchGetItem"},
 	EmptyPages: {"Scan", "Query"}, RepeatLEK: {"Scan", "Query"}, CountMismatch: {"Scan", "Query"},
-	TableStatus: {"DescribeTable"}, TableID: {"DescribeTable"}, ItemCount: {"DescribeTable"}, TableSize: {"DescribeTable"},
+	TableStatus: {"DescribeTable"}, TableID: {"DescribeTable"}, Replicas: {"DescribeTable"}, ItemCount: {"DescribeTable"}, TableSize: {"DescribeTable"},
 	BackupStatus: {"DescribeBackup", "CreateBackup"}, Stale: {"Scan", "Query"},
 }
 

@@ -253,6 +253,8 @@ func (p *Proxy) mangle(r *request, f *armed, a *answer) bool {
 		return rewrite(a, "Table", "TableStatus", quote(f.Text))
 	case TableID:
 		return rewrite(a, "Table", "TableId", quote(f.Text))
+	case Replicas:
+		return rewrite(a, "Table", "Replicas", []byte(f.Text))
 	case ItemCount:
 		return rewrite(a, "Table", "ItemCount", []byte(strconv.Itoa(f.N)))
 	case TableSize:

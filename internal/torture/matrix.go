@@ -16,7 +16,7 @@ const (
 
 // identityGuards: one table on both sides, however it is disguised.
 func identityGuards() []guard {
-	const same = "the same table"
+	const same, global = "the same table", "one global table"
 	elsewhere := "[profile elsewhere]\nregion = eu-west-1\nendpoint_url = http://127.0.0.1:1\naws_access_key_id = $DEV_KEY\naws_secret_access_key = $DEV_SECRET\n"
 	arn := "arn:aws:dynamodb:eu-west-1:222222222222:table/$TABLE"
 	return []guard{
@@ -28,7 +28,21 @@ func identityGuards() []guard {
 			profile: "[profile spelt]\nregion = eu-west-1\nendpoint_url = $DEV/\naws_access_key_id = $DEV_KEY\naws_secret_access_key = $DEV_SECRET\n"},
 		{name: "an endpoint flag joins the sides", exit: refusal, says: same, profile: elsewhere, args: []string{"--source", "elsewhere", "--source-endpoint-url", "$DEV"}},
 		{name: "the environment joins the sides", exit: refusal, says: same, profile: elsewhere, args: []string{"--source", "elsewhere"}, env: []string{"AWS_ENDPOINT_URL=$DEV"}},
+		{name: "the target is a replica of the source", exit: refusal, says: global, prepare: replica(source)},
+		{name: "the source is a replica of the target", exit: refusal, says: global, prepare: replica(target)},
 		{name: "the same, and allowed by name", exit: refusal, says: same, args: []string{"--source", "dev", "--allow-protected", "dev/$TABLE"}},
+	}
+}
+
+// replica has that side say that the other is a replica of it, in another account.
+func replica(of side) func(context.Context, *trial) error {
+	return func(_ context.Context, t *trial) error {
+		arn := t.dev.TableARN(t.target.Name)
+		if of == target {
+			arn = t.prod.TableARN(t.source.Name)
+		}
+		t.inject(of, ddbtest.Fault{Kind: ddbtest.Replicas, Op: "DescribeTable", Text: `[{"ReplicaArn":"` + arn + `","ReplicaStatus":"ACTIVE"}]`})
+		return nil
 	}
 }
 
