@@ -63,7 +63,7 @@ func (t *Table) part(d Description, q *query.Query, o scanOptions) (copier.Sourc
 		return nil, queryError(err)
 	}
 	return &fetched{
-		keys: t.selected(d, keys, o.segments, o.side), getter: t.getter(d, o.side), schema: d.Schema, selection: s,
+		keys: t.selected(d, keys, o.segments, o.side), getter: t.getter(d, o.side), side: o.side, schema: d.Schema, selection: s,
 		at: make([]fetching, max(1, o.segments)),
 	}, nil
 }
@@ -79,6 +79,7 @@ func local(d Description, index string) bool {
 type fetched struct {
 	keys      copier.Source
 	getter    copier.Getter
+	side      string
 	schema    item.Schema
 	selection query.Selection
 	at        []fetching // by segment
@@ -173,7 +174,7 @@ func (f *fetched) get(ctx context.Context, at *fetching, attempt int, page *item
 	}
 	unprocessed, err := f.getter.Get(ctx, wanted, attempt, page)
 	if err == nil && len(unprocessed) == n {
-		err = &copier.Fault{Class: copier.Throttled, Side: f.keys.(*selected).side, Err: errNothingRead}
+		err = &copier.Fault{Class: copier.Throttled, Side: f.side, Err: errNothingRead}
 	}
 	if err != nil {
 		page.Reset()
