@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -348,6 +349,70 @@ func (m *metered) Read(ctx context.Context, segment int, from item.Cursor, attem
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.spend(p.Units)
+	return nil
+}
+
+// A filter that hides nearly everything changes nothing in what a request should look at: what it costs
+// goes by what was looked at.
+func TestBudgetBehindAFilter(t *testing.T) {
+	for _, segments := range []int{1, 8} {
+		synctest.Test(t, func(t *testing.T) {
+			src := &sifted{table: &table{segments: segments, n: 40_000, latency: 10 * time.Millisecond}, each: 500}
+			found, err := collect(t.Context(), src, ReadOptions{Readers: 4})
+			if err != nil || len(found) != 80 {
+				t.Fatalf("found %d, %v", len(found), err)
+			}
+			free := src.units // without a budget
+			src.units, src.reads = 0, 0
+			began := time.Now()
+			sink := &table{n: 80}
+			if err := Run(t.Context(), src, sink, Options{Readers: 4, ReadUnits: 100}); err != nil {
+				t.Fatal(err)
+			}
+			if len(sink.stored) != 80 {
+				t.Errorf("stored %d of 80", len(sink.stored))
+			}
+			took := time.Since(began)
+			if src.units > free*1.2 || took > time.Duration(1.5*free/100*float64(time.Second)) {
+				t.Errorf("%d segments: %.0f units in %s and %d requests, %.0f without a budget", segments, src.units, took, src.reads, free)
+			}
+		})
+	}
+}
+
+// sifted is a table of items of 200 bytes, each a twentieth of a unit, of which a filter leaves one of so many.
+type sifted struct {
+	*table
+	each  int
+	units float64
+}
+
+func (s *sifted) Read(ctx context.Context, segment int, from item.Cursor, attempt int, p *item.Page) error {
+	most := 5000
+	if p.Limit > 0 {
+		most = min(most, p.Limit)
+	}
+	short := &table{segments: s.segments, n: s.n, perPage: most, latency: s.latency}
+	if err := short.Read(ctx, segment, from, attempt, p); err != nil {
+		return err
+	}
+	p.Scanned, p.Units = len(p.Items), math.Ceil(float64(len(p.Items))/20)
+	n := 0
+	for i, it := range p.Items {
+		var number int
+		if _, err := fmt.Sscanf(string(it), `{"pk":{"S":"%d"}}`, &number); err != nil {
+			return err
+		}
+		if number/s.segments%s.each == s.each-1 {
+			p.Items[n], p.Keys[n] = it, p.Keys[i]
+			n++
+		}
+	}
+	p.Items, p.Keys = p.Items[:n], p.Keys[:n]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.units += p.Units
+	s.reads++
 	return nil
 }
 
