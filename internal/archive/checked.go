@@ -2,13 +2,9 @@ package archive
 
 import (
 	"bytes"
-	"cmp"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"slices"
 	"sort"
 
 	"github.com/klauspost/compress/zstd"
@@ -19,7 +15,7 @@ import (
 // Checked is a private copy of the items of a dump, made while its lines were checked: what is
 // handed out later is what was checked, whatever becomes of the files. It can be read in order and by key. It
 // lies in files without a name, about as large as the dump, and holds in memory some 16 bytes for each 64 KB
-// of items and 8 for each line that a later one replaces.
+// of items, and a bit for each line where later ones replace some.
 //
 // Where several lines have one key, by value, the last one counts: files in the order of the manifest, then lines.
 type Checked struct {
@@ -31,48 +27,31 @@ type Checked struct {
 	data   *os.File
 	index  *os.File
 	blocks []block
-	gone   []int64 // numbers of the lines that do not count, ascending
 	parts  [parts + 1]int64
 	pack   *zstd.Encoder
 	unpack *zstd.Decoder
 	names  []string // of files that could not be unlinked
 
-	// While it is being made:
-	run     int    // entries of a part that are written together
-	open    []byte // lines of the next block
-	first   int64
-	end     int64 // of data
-	pending [parts][]keyLine
-	spill   *os.File
-	spilled [parts][]int64 // where in spill there are so many entries
-	spillAt int64
+	lines lineSorter
+	open  []byte // lines of the next block, while it is being made
+	first int64
+	end   int64 // of data
 }
 
 // A block is where in the file some lines are.
 type block struct{ offset, first int64 }
 
-// A keyLine says which line has a key.
-type keyLine struct {
-	hash item.KeyHash
-	line int64
-}
-
-const (
-	parts     = 256
-	blockSize = 64 << 10
-	entrySize = 24
-	runSize   = 1024
-)
+const blockSize = 64 << 10
 
 // newChecked makes an empty one, with its files in dir.
 func newChecked(dir string, schema item.Schema) (c *Checked, err error) {
-	c = &Checked{schema: schema, run: runSize}
+	c = &Checked{schema: schema, lines: lineSorter{run: runSize}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(fmt.Errorf("check the dump: %w", err), c.Close())
 		}
 	}()
-	for _, f := range []**os.File{&c.data, &c.index, &c.spill} {
+	for _, f := range []**os.File{&c.data, &c.index, &c.lines.spill} {
 		if *f, err = os.CreateTemp(dir, "dump-*.tmp"); err != nil { // 0600, and never one that exists
 			return c, err
 		}
@@ -95,20 +74,10 @@ func (c *Checked) add(raw item.Item, hash item.KeyHash) error {
 		}
 	}
 	c.open = append(append(c.open, raw...), '\n')
-	part := hash[0] % parts
-	c.pending[part] = append(c.pending[part], keyLine{hash, c.Lines})
+	line := c.Lines
 	c.Lines++
 	c.Bytes += int64(len(raw))
-	if len(c.pending[part]) < c.run {
-		return nil
-	}
-	at := c.spillAt
-	if err := writeEntries(c.spill, &c.spillAt, c.pending[part]); err != nil {
-		return err
-	}
-	c.spilled[part] = append(c.spilled[part], at)
-	c.pending[part] = c.pending[part][:0]
-	return nil
+	return c.lines.add(hash, line)
 }
 
 func (c *Checked) flush() error {
@@ -122,31 +91,6 @@ func (c *Checked) flush() error {
 	return nil
 }
 
-func writeEntries(f *os.File, at *int64, list []keyLine) error {
-	b := make([]byte, 0, len(list)*entrySize)
-	for _, e := range list {
-		b = binary.LittleEndian.AppendUint64(b, e.hash[0])
-		b = binary.LittleEndian.AppendUint64(b, e.hash[1])
-		b = binary.LittleEndian.AppendUint64(b, uint64(e.line))
-	}
-	n, err := f.WriteAt(b, *at)
-	*at += int64(n)
-	return err
-}
-
-func readEntries(f io.ReaderAt, at int64, n int, list []keyLine) ([]keyLine, error) {
-	b := make([]byte, n*entrySize)
-	if _, err := f.ReadAt(b, at); err != nil {
-		return list, err
-	}
-	for ; len(b) > 0; b = b[entrySize:] {
-		list = append(list, keyLine{
-			item.KeyHash{binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:])}, int64(binary.LittleEndian.Uint64(b[16:])),
-		})
-	}
-	return list, nil
-}
-
 // finish ends the copy: it sorts the entries of each part by key, and keeps of each key the last line.
 func (c *Checked) finish() error {
 	if len(c.open) > 0 {
@@ -154,42 +98,16 @@ func (c *Checked) finish() error {
 			return err
 		}
 	}
-	var all []keyLine
 	at := int64(0)
-	for part := range parts {
-		all = all[:0]
-		for _, at := range c.spilled[part] {
-			var err error
-			if all, err = readEntries(c.spill, at, c.run, all); err != nil {
-				return err
-			}
-		}
-		all = append(all, c.pending[part]...)
-		c.pending[part] = nil
-		slices.SortFunc(all, func(x, y keyLine) int { return cmp.Or(compareKeys(x.hash, y.hash), cmp.Compare(x.line, y.line)) })
-		kept := all[:0]
-		for i, e := range all {
-			if i+1 < len(all) && all[i+1].hash == e.hash {
-				c.gone = append(c.gone, e.line)
-				continue
-			}
-			kept = append(kept, e)
-		}
+	err := c.lines.finish(func(part int, list []keyLine) error {
 		c.parts[part] = at / entrySize
-		if err := writeEntries(c.index, &at, kept); err != nil {
-			return err
-		}
-	}
+		return writeEntries(c.index, &at, list)
+	})
 	c.parts[parts] = at / entrySize
 	c.Items = c.parts[parts]
-	slices.Sort(c.gone)
-	err := c.spill.Close()
-	c.spill = nil
+	err = errors.Join(err, c.lines.spill.Close())
+	c.lines.spill = nil
 	return err
-}
-
-func compareKeys(x, y item.KeyHash) int {
-	return cmp.Or(cmp.Compare(x[0], y[0]), cmp.Compare(x[1], y[1]))
 }
 
 // Read fills the page with items from the line of that number on, but none from the line to on, and
@@ -206,7 +124,7 @@ func (c *Checked) Read(from, to int64, page *item.Page) (int64, error) {
 			if line >= to {
 				break
 			}
-			if _, gone := slices.BinarySearch(c.gone, line); line >= from && !gone {
+			if line >= from && !c.lines.gone.has(line) {
 				found, err := item.Parse(raw, c.schema)
 				if err != nil {
 					return from, fmt.Errorf("read the checked dump: %w", err)
@@ -282,7 +200,7 @@ func (c *Checked) Get(key []byte) (item.Item, error) {
 
 // find returns the line that counts for the key, or -1.
 func (c *Checked) find(hash item.KeyHash) (int64, error) {
-	part := hash[0] % parts
+	part := partOf(hash)
 	from, to := c.parts[part], c.parts[part+1]
 	var one [1]keyLine
 	var failed error
@@ -309,7 +227,7 @@ func (c *Checked) find(hash item.KeyHash) (int64, error) {
 // Close gives the files back.
 func (c *Checked) Close() error {
 	var errs []error
-	for _, f := range []*os.File{c.data, c.index, c.spill} {
+	for _, f := range []*os.File{c.data, c.index, c.lines.spill} {
 		if f != nil {
 			errs = append(errs, f.Close())
 		}

@@ -193,7 +193,7 @@ func (s *Stored) small(ctx context.Context, name string, most int64) ([]byte, er
 // parse reads the list of files. No name in it leads out of the dump.
 func (s *Stored) parse(list []byte) error {
 	total, n := int64(0), int64(0)
-	var names []string
+	names := make(map[string]bool)
 	for line := range bytes.Lines(list) {
 		n++
 		if line = bytes.TrimSpace(line); len(line) == 0 {
@@ -211,10 +211,10 @@ func (s *Stored) parse(list []byte) error {
 		switch {
 		case f.Items < 0 || f.MD5 == "" && f.SHA256 == "":
 			return &BadDumpError{filesName, n, errors.New("it has no count, or no checksum")}
-		case slices.Contains(names, f.Key):
+		case names[f.Key]:
 			return &BadDumpError{filesName, n, fmt.Errorf("%s is named twice", f.Key)}
 		}
-		names = append(names, f.Key)
+		names[f.Key] = true
 		s.Files = append(s.Files, f)
 		total += f.Items
 	}

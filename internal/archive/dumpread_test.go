@@ -28,7 +28,7 @@ func TestCheckedAgainstMap(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.run = 4
+		c.lines.run = 4
 		want := map[string]string{}
 		for i := range n {
 			key := random.IntN(n)
@@ -71,6 +71,80 @@ func TestCheckedAgainstMap(t *testing.T) {
 		if err := c.Close(); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// Lines with one key take no memory, however many there are and whatever stands between them.
+func TestCheckedOfManyLinesWithOneKey(t *testing.T) {
+	const lines = 1_000_000
+	for name, key := range map[string]func(i int) int{
+		"one key":              func(int) int { return 7 },
+		"a few keys, in turns": func(i int) int { return i % 3 },
+		"one key in between":   func(i int) int { return []int{-1, i}[i%2] },
+	} {
+		c, err := newChecked(t.TempDir(), oneKey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := map[int]int64{}
+		for i := range lines {
+			found, err := item.Parse(fmt.Appendf(nil, `{"pk":{"N":"%d"}}`, key(i)), oneKey)
+			if err != nil {
+				t.Fatal(err)
+			}
+			hash, err := found.KeyHash(oneKey)
+			if err == nil {
+				err = c.add(found.Item, hash)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			want[key(i)] = int64(i)
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if err := c.finish(); err != nil {
+			t.Fatal(err)
+		}
+		runtime.ReadMemStats(&after)
+		if used := after.TotalAlloc - before.TotalAlloc; used > 32<<20 {
+			t.Errorf("%s: the end took %d MB", name, used>>20)
+		}
+		if c.Items != int64(len(want)) || c.Lines != lines {
+			t.Errorf("%s: %d items of %d lines", name, c.Items, c.Lines)
+		}
+		read := 0
+		var page item.Page
+		for from := int64(0); from < c.Lines; {
+			if from, err = c.Read(from, c.Lines, &page); err != nil {
+				t.Fatal(err)
+			}
+			read += len(page.Items)
+		}
+		if read != len(want) {
+			t.Errorf("%s: %d items were read", name, read)
+		}
+		if err := c.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A manifest has as many lines as AWS likes: with each of 300,000 held against all before it, this takes minutes.
+func TestManifestOfManyFiles(t *testing.T) {
+	const files = 300_000
+	var list bytes.Buffer
+	for i := range files {
+		fmt.Fprintf(&list, `{"itemCount":1,"md5Checksum":"1B2M2Y8AsgTpgAmY7PhCfg==","dataFileS3Key":"AWSDynamoDB/x/data/%08d.json.gz"}`+"\n", i)
+	}
+	s := &Stored{Summary: Summary{Items: files}}
+	if err := s.parse(list.Bytes()); err != nil || len(s.Files) != files {
+		t.Fatalf("%d files, %v", len(s.Files), err)
+	}
+	last := list.Bytes()[bytes.LastIndexByte(list.Bytes()[:list.Len()-1], '\n')+1:]
+	twice := &Stored{Summary: Summary{Items: files + 1}}
+	if err := twice.parse(append(list.Bytes(), last...)); err == nil || !strings.Contains(err.Error(), "named twice") {
+		t.Fatalf("a file that is named twice: %v", err)
 	}
 }
 
