@@ -46,7 +46,11 @@ func requireNothing(t *testing.T, bucket string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if keys := keysOf(t, bucket); len(keys)+len(parts) != 0 {
+	keys, err := world.S3().Versions(t.Context(), bucket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(keys)+len(parts) != 0 {
 		t.Errorf("left in the bucket: %q, and parts of %q", keys, parts)
 	}
 }
@@ -377,6 +381,11 @@ func TestDumpToBucketFails(t *testing.T) {
 		{"completing denied", ddbtest.S3Fault{Kind: ddbtest.S3Deny, Op: "CompleteMultipartUpload"}, false, Denied},
 		{"a manifest denied", ddbtest.S3Fault{Kind: ddbtest.S3Deny, Op: "PutObject", Key: "manifest-files"}, false, Denied},
 		{"the last object denied", ddbtest.S3Fault{Kind: ddbtest.S3Deny, Op: "PutObject", Key: "manifest-summary.json"}, false, Denied},
+		{"a web page for the last object", ddbtest.S3Fault{Kind: ddbtest.S3HTML, Op: "PutObject", Key: "manifest-summary.json"}, false, Failed},
+		{"nothing for the last object", ddbtest.S3Fault{Kind: ddbtest.S3Bare, Op: "PutObject", Key: "manifest-summary.json"}, false, Failed},
+		{"a web page for a part", ddbtest.S3Fault{Kind: ddbtest.S3HTML, Op: "UploadPart"}, false, Failed},
+		{"a web page for the completion", ddbtest.S3Fault{Kind: ddbtest.S3HTML, Op: "CompleteMultipartUpload"}, false, Failed},
+		{"nothing for the beginning", ddbtest.S3Fault{Kind: ddbtest.S3Bare, Op: "CreateMultipartUpload"}, false, Failed},
 		{"stopped when it was whole", ddbtest.S3Fault{Kind: ddbtest.S3Cut, Op: "PutObject", Key: "manifest-summary.json", Count: 1}, true, 0},
 		{"stopped at the first part", ddbtest.S3Fault{Kind: ddbtest.S3Hang, Op: "UploadPart"}, true, Failed},
 		{"stopped while it completes", ddbtest.S3Fault{Kind: ddbtest.S3Hang, Op: "CompleteMultipartUpload"}, true, Failed},
@@ -405,6 +414,16 @@ func TestDumpToBucketFails(t *testing.T) {
 			requireNothing(t, bucket)
 		})
 	}
+	t.Run("a web page for the deletion", func(t *testing.T) {
+		t.Parallel()
+		bucket := newBucket(t, "eu-west-1")
+		defer world.S3().Inject(ddbtest.S3Fault{Kind: ddbtest.S3Deny, Op: "PutObject", Bucket: bucket, Key: "manifest-summary.json"})()
+		defer world.S3().Inject(ddbtest.S3Fault{Kind: ddbtest.S3HTML, Op: "DeleteObjects", Bucket: bucket})()
+		_, err := prod.Dump(t.Context(), "s3://"+bucket, DumpOptions{Files: 1})
+		if kindOf(err) != Denied || !strings.Contains(fmt.Sprint(err), "what is left of the dump in s3://"+bucket+"/AWSDynamoDB/0") {
+			t.Errorf("%v", err)
+		}
+	})
 	t.Run("what cannot be deleted is named", func(t *testing.T) {
 		bucket := newBucket(t, "eu-west-1")
 		defer world.S3().Inject(ddbtest.S3Fault{Kind: ddbtest.S3Deny, Op: "PutObject", Bucket: bucket, Key: "manifest-summary.json"})()
@@ -412,6 +431,73 @@ func TestDumpToBucketFails(t *testing.T) {
 		_, err := prod.Dump(t.Context(), "s3://"+bucket, DumpOptions{Files: 1})
 		if kindOf(err) != Denied || !strings.Contains(fmt.Sprint(err), "what is left of the dump in s3://"+bucket+"/AWSDynamoDB/0") {
 			t.Errorf("%v", err)
+		}
+	})
+}
+
+// What a bucket answers by a web page, or by nothing, is asked for again, and a dump is what it should be.
+func TestDumpToBucketBelievesNoPage(t *testing.T) {
+	t.Parallel()
+	p := newPair(t, ddbtest.Table{})
+	p.fill(t, p.prod, largeItems(18, 300<<10))
+	prod, dev := p.open(t)
+	bucket := newBucket(t, "eu-west-1")
+	for _, op := range []string{"PutObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload", "ListObjectsV2"} {
+		for _, kind := range []ddbtest.S3Kind{ddbtest.S3HTML, ddbtest.S3Bare} {
+			defer world.S3().Inject(ddbtest.S3Fault{Kind: kind, Op: op, Bucket: bucket, Count: 1})()
+		}
+	}
+	if _, err := prod.Dump(t.Context(), "s3://"+bucket, DumpOptions{Segments: 1, Files: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := dev.Restore(t.Context(), "s3://"+bucket, restoring(t, Sync)); err != nil {
+		t.Fatal(err)
+	}
+	p.requireEqual(t)
+}
+
+// A bucket that keeps versions has none of a dump that failed, also where the answer to a call was lost.
+func TestDumpToVersionedBucketFails(t *testing.T) {
+	t.Parallel()
+	p := newPair(t, ddbtest.Table{})
+	p.fill(t, p.prod, largeItems(18, 300<<10))
+	prod, _ := p.open(t)
+	for _, test := range []struct {
+		name   string
+		faults []ddbtest.S3Fault
+	}{
+		{"the last object denied", []ddbtest.S3Fault{{Kind: ddbtest.S3Deny, Op: "PutObject", Key: "manifest-summary.json"}}},
+		{"and the answers before are lost", []ddbtest.S3Fault{{Kind: ddbtest.S3Deny, Op: "PutObject", Key: "manifest-summary.json"},
+			{Kind: ddbtest.S3Cut, Op: "PutObject", Key: "manifest-files", Count: 2}, {Kind: ddbtest.S3Cut, Op: "CompleteMultipartUpload", Count: 1}}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			bucket := newBucket(t, "eu-west-1")
+			if err := world.S3().Version(t.Context(), bucket); err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range test.faults {
+				f.Bucket = bucket
+				defer world.S3().Inject(f)()
+			}
+			if _, err := prod.Dump(t.Context(), "s3://"+bucket+"/x", DumpOptions{Segments: 1, Files: 1}); err == nil {
+				t.Error("it succeeded")
+			}
+			requireNothing(t, bucket)
+		})
+	}
+	t.Run("versions that may not be listed are named", func(t *testing.T) {
+		bucket := newBucket(t, "eu-west-1")
+		if err := world.S3().Version(t.Context(), bucket); err != nil {
+			t.Fatal(err)
+		}
+		defer world.S3().Inject(ddbtest.S3Fault{Kind: ddbtest.S3Deny, Op: "PutObject", Bucket: bucket, Key: "manifest-summary.json"})()
+		defer world.S3().Inject(ddbtest.S3Fault{Kind: ddbtest.S3Deny, Op: "ListObjectVersions", Bucket: bucket})()
+		_, err := prod.Dump(t.Context(), "s3://"+bucket, DumpOptions{Files: 1})
+		if err == nil || !strings.Contains(err.Error(), "what is left of the dump in s3://"+bucket+"/AWSDynamoDB/0") {
+			t.Errorf("%v", err)
+		}
+		if keys := keysOf(t, bucket); len(keys) > 0 {
+			t.Errorf("left: %q", keys)
 		}
 	})
 }

@@ -107,6 +107,9 @@ func (t *Table) dump(ctx context.Context, to string, o DumpOptions, began time.T
 	if err != nil {
 		return err
 	}
+	if folder == nil {
+		t.tidy(ctx, to, began)
+	}
 	dump, err := archive.BeginDump(depot, kind, o.Files, began)
 	if err != nil {
 		return archiveError(err)
@@ -139,6 +142,17 @@ func (t *Table) dump(ctx context.Context, to string, o DumpOptions, began time.T
 	}
 	s.Manifest, err = dump.Finish(summary, about)
 	return err
+}
+
+// tidy takes away what dumps left in the directory that were killed, and says so.
+func (t *Table) tidy(ctx context.Context, dir string, now time.Time) {
+	gone, left := archive.Leftovers(dir, now)
+	for _, path := range gone {
+		t.log.WarnContext(ctx, "removed what a dump left that was killed", "path", path)
+	}
+	for _, path := range left {
+		t.log.WarnContext(ctx, "there is a dump that is not whole: unless somebody still writes to it, remove it", "path", path)
+	}
 }
 
 // writeError explains why there is no dump.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -202,4 +203,54 @@ func unpacked(t *testing.T, kind Compression, raw []byte) string {
 		t.Fatal(err)
 	}
 	return string(plain)
+}
+
+// What a dump leaves that is killed goes with the next one into that directory. One that is being written stays, as
+// does what is no dump, and what is whole.
+func TestLeftovers(t *testing.T) {
+	root := t.TempDir()
+	earlier := time.Now().Add(-time.Hour)
+	begin := func(at time.Time) *Dump {
+		d, err := BeginDump(InDirectory(root), Gzip, 0, at)
+		if err == nil {
+			err = d.Write(numberedItems(0, 1000))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	kill := func(d *Dump) string { // its files are closed, as when the process ends
+		at := d.depot.(*directory)
+		if err := at.held.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return at.dir
+	}
+	killed, young, alive, whole := kill(begin(earlier)), kill(begin(time.Now())), begin(earlier), begin(earlier)
+	if _, err := whole.Finish(Summary{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	other := filepath.Join(root, exportDir, ".mine.partial")
+	if err := os.Mkdir(other, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	gone, left := Leftovers(root, time.Now())
+	if len(gone) != 1 || gone[0] != killed || len(left) != 0 {
+		t.Errorf("gone %q, left %q, want %q", gone, left, killed)
+	}
+	for _, dir := range []string{young, alive.depot.(*directory).dir, other, filepath.Join(root, exportDir, whole.ID)} {
+		if _, err := os.Stat(dir); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := os.Stat(killed); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%s: %v", killed, err)
+	}
+	if _, err := alive.Finish(Summary{}, nil); err != nil {
+		t.Error(err)
+	}
+	if gone, left := Leftovers(filepath.Join(root, "none"), time.Now()); len(gone)+len(left) != 0 {
+		t.Errorf("gone %q, left %q", gone, left)
+	}
 }

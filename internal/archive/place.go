@@ -9,7 +9,9 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // A Depot is where a dump is written to: a directory, or a bucket. It is for one dump.
@@ -137,6 +139,7 @@ type directory struct {
 	root   string // the directory that holds AWSDynamoDB
 	dir    string // where it is written
 	id     string
+	held   *os.File // dir, for as long as it is written; nil where that cannot be said to others
 	create func(name string) (journalFile, error)
 }
 
@@ -155,12 +158,11 @@ func (d *directory) Begin(id string) error {
 		return err
 	}
 	d.id, d.dir = id, filepath.Join(parent, "."+id+partialTail)
-	for _, dir := range []string{d.dir, filepath.Join(d.dir, dataDir)} {
-		if err := os.Mkdir(dir, 0o700); err != nil {
-			return err
-		}
+	if err := os.Mkdir(d.dir, 0o700); err != nil {
+		return err
 	}
-	return nil
+	d.held, _, _ = lockDir(d.dir) // where there are no locks, nobody takes it away
+	return os.Mkdir(filepath.Join(d.dir, dataDir), 0o700)
 }
 
 func (d *directory) Key(name string) string { return path.Join(exportDir, d.id, name) }
@@ -181,6 +183,7 @@ func (f durable) Close() error { return errors.Join(f.Sync(), f.journalFile.Clos
 func (f durable) Discard() { f.journalFile.Close() } //nolint:errcheck // it goes away
 
 func (d *directory) Finish() (string, error) {
+	defer closed(d.held) //nolint:errcheck // nothing was written to it
 	whole := filepath.Join(d.root, exportDir, d.id)
 	for _, dir := range []string{filepath.Join(d.dir, dataDir), d.dir} {
 		if err := syncDir(dir); err != nil {
@@ -199,4 +202,53 @@ func (d *directory) Finish() (string, error) {
 	return filepath.Join(whole, summaryName), nil
 }
 
-func (d *directory) Abort() error { return os.RemoveAll(d.dir) }
+func (d *directory) Abort() error {
+	return errors.Join(os.RemoveAll(d.dir), closed(d.held))
+}
+
+// closed closes what is open.
+func closed(f *os.File) error {
+	if err := f.Close(); err != nil && !errors.Is(err, os.ErrClosed) && !errors.Is(err, os.ErrInvalid) {
+		return err
+	}
+	return nil
+}
+
+// leftFor is how old a dump that is not whole must be before it is taken for one that was killed.
+const leftFor = time.Minute
+
+// Leftovers takes away what dumps into that root left that were killed. Of what it cannot know whether somebody still
+// writes to it, and of what it cannot take away, it returns the paths as left.
+func Leftovers(root string, now time.Time) (gone, left []string) {
+	parent := filepath.Join(root, exportDir)
+	if plainDir(root) != nil || plainDir(parent) != nil {
+		return nil, nil
+	}
+	list, err := os.ReadDir(parent)
+	if err != nil { // the dump itself will say so
+		return nil, nil
+	}
+	for _, e := range list {
+		id, found := strings.CutSuffix(e.Name(), partialTail)
+		began, _, _ := strings.Cut(strings.TrimPrefix(id, "."), "-")
+		milli, err := strconv.ParseInt(began, 10, 64)
+		if !found || !e.IsDir() || err != nil || now.Sub(time.UnixMilli(milli)) < leftFor {
+			continue
+		}
+		dir := filepath.Join(parent, e.Name())
+		held, free, err := lockDir(dir)
+		switch {
+		case err != nil:
+			left = append(left, dir)
+			continue
+		case !free: // it is being written
+			continue
+		}
+		if errors.Join(os.RemoveAll(dir), held.Close()) != nil {
+			left = append(left, dir)
+			continue
+		}
+		gone = append(gone, dir)
+	}
+	return gone, left
+}

@@ -59,6 +59,8 @@ const (
 	// attempts and longestPause are for one call: throttling (503 Slow Down), failures of S3's and of the network.
 	attempts     = 8
 	longestPause = 10 * time.Second
+	// hollowPause is the longest before a call is made again that something else than S3 has answered: it asks for no rest.
+	hollowPause = time.Second
 	// callLimit is for one attempt of a call that is not answered by an object: the largest of them sends a part.
 	callLimit = time.Minute
 )
@@ -68,13 +70,21 @@ const (
 func Client(cfg aws.Config, options ...func(*s3.Options)) *s3.Client {
 	return s3.NewFromConfig(cfg, append([]func(*s3.Options){func(o *s3.Options) {
 		o.Retryer = retry.NewStandard(func(r *retry.StandardOptions) {
-			r.MaxAttempts, r.MaxBackoff, r.RateLimiter = attempts, longestPause, ratelimit.None
+			r.MaxAttempts, r.RateLimiter = attempts, ratelimit.None
+			long := retry.NewExponentialJitterBackoff(longestPause)
+			r.Backoff = retry.BackoffDelayerFunc(func(attempt int, err error) (time.Duration, error) {
+				d, failed := long.BackoffDelay(attempt, err)
+				if errors.As(err, new(hollowError)) {
+					d = min(d, hollowPause)
+				}
+				return d, failed
+			})
 		})
 		// A dump has checksums of its own, and those for a range say nothing.
 		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 		o.Logger = logging.Nop{}               // else it warns on stderr
 		o.UsePathStyle = o.BaseEndpoint != nil // other servers know no bucket by a name of DNS
-		o.APIOptions = append(slices.Clone(o.APIOptions), limited)
+		o.APIOptions = append(slices.Clone(o.APIOptions), limited, sure)
 	}}, options...)...)
 }
 
@@ -102,6 +112,9 @@ func (lateError) Error() string { return fmt.Sprintf("no answer within %s", call
 
 // RetryableError tells the SDK that the call can be made again.
 func (lateError) RetryableError() bool { return true }
+
+// HTTPStatusCode is none: but the call was signed, and sent.
+func (lateError) HTTPStatusCode() int { return 0 }
 
 // Open finds the bucket, which may be in another region than the client's. The errors are an [*Error], [ErrNoBucket] in it.
 func Open(ctx context.Context, client *s3.Client, bucket, prefix string) (*Folder, error) {

@@ -8,6 +8,7 @@ import (
 	"path"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -39,6 +40,8 @@ type Upload struct {
 
 	mu   sync.Mutex
 	made []string // keys, in their order
+
+	versioned atomic.Bool // the bucket keeps what is deleted
 }
 
 // Upload is a depot in the folder. Each file that is open there holds at most 20 MB: four parts.
@@ -148,32 +151,80 @@ func (u *Upload) Finish() (string, error) {
 	return u.folder.Place(path.Join(exportDir, u.id, "manifest-summary.json")), nil
 }
 
-// Abort deletes all objects, the last one first: that is the manifest. What it cannot delete its error names.
+// Abort deletes all objects, the last one first: that is the manifest. Of a bucket that keeps versions it deletes those,
+// all of this dump's, whose ID no other has. What it cannot delete its error names.
 func (u *Upload) Abort() error {
 	u.running.Wait()
 	slices.Reverse(u.made)
 	for n := 1; len(u.made) > 0; n = min(mostDeleted, len(u.made)) { // the manifest alone: without it there is no dump
-		if err := u.remove(u.made[:n]); err != nil {
-			return fmt.Errorf("what is left of the dump in s3://%s/%s: %w", u.folder.bucket, u.Key(""), err)
+		var all []types.ObjectIdentifier
+		for _, key := range u.made[:n] {
+			all = append(all, types.ObjectIdentifier{Key: &key})
+		}
+		if err := u.remove(all); err != nil {
+			return u.left(err)
 		}
 		u.made = u.made[n:]
+	}
+	if !u.versioned.Load() {
+		return nil
+	}
+	if err := u.removeVersions(); err != nil {
+		return u.left(fmt.Errorf("old versions: %w", err))
 	}
 	return nil
 }
 
-func (u *Upload) remove(keys []string) error {
+// left says that something is.
+func (u *Upload) left(err error) error {
+	return fmt.Errorf("what is left of the dump in s3://%s/%s: %w", u.folder.bucket, u.Key(""), err)
+}
+
+// remove deletes objects, or versions of them, as many as one call takes. Where a deletion only hides what was there,
+// that is noted.
+func (u *Upload) remove(all []types.ObjectIdentifier) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(u.ctx), cleanLimit)
 	defer cancel()
-	var all []types.ObjectIdentifier
-	for i := range keys {
-		all = append(all, types.ObjectIdentifier{Key: &keys[i]})
-	}
-	out, err := u.folder.client.DeleteObjects(ctx, &s3.DeleteObjectsInput{Bucket: &u.folder.bucket, Delete: &types.Delete{Objects: all, Quiet: aws.Bool(true)}})
+	out, err := u.folder.client.DeleteObjects(ctx, &s3.DeleteObjectsInput{Bucket: &u.folder.bucket, Delete: &types.Delete{Objects: all}})
 	if err != nil {
 		return failed(ctx, "delete", err)
 	}
-	for _, e := range out.Errors {
-		return fmt.Errorf("delete %s: %s: %s", aws.ToString(e.Key), aws.ToString(e.Code), aws.ToString(e.Message))
+	for _, d := range out.Deleted {
+		if aws.ToBool(d.DeleteMarker) {
+			u.versioned.Store(true)
+		}
 	}
-	return nil
+	return undeleted(all, out)
+}
+
+// removeVersions deletes all versions of what is in the dump's folder, and what hides them.
+func (u *Upload) removeVersions() error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(u.ctx), cleanLimit)
+	defer cancel()
+	in := &s3.ListObjectVersionsInput{Bucket: &u.folder.bucket, Prefix: aws.String(u.Key("") + "/")}
+	for {
+		page, err := u.folder.client.ListObjectVersions(ctx, in)
+		if err != nil {
+			return failed(ctx, "list the versions", err)
+		}
+		var all []types.ObjectIdentifier
+		for _, v := range page.Versions {
+			all = append(all, types.ObjectIdentifier{Key: v.Key, VersionId: v.VersionId})
+		}
+		for _, m := range page.DeleteMarkers {
+			all = append(all, types.ObjectIdentifier{Key: m.Key, VersionId: m.VersionId})
+		}
+		for chunk := range slices.Chunk(all, mostDeleted) {
+			if err := u.remove(chunk); err != nil {
+				return err
+			}
+		}
+		switch {
+		case !aws.ToBool(page.IsTruncated):
+			return nil
+		case aws.ToString(page.NextKeyMarker) == aws.ToString(in.KeyMarker) && aws.ToString(page.NextVersionIdMarker) == aws.ToString(in.VersionIdMarker):
+			return errors.New("list the versions: the same page again and again")
+		}
+		in.KeyMarker, in.VersionIdMarker = page.NextKeyMarker, page.NextVersionIdMarker
+	}
 }

@@ -60,6 +60,8 @@ const (
 	S3Cut      S3Kind = "cut"       // half an answer, then the connection is closed
 	S3Hang     S3Kind = "hang"      // half an answer, and then nothing
 	S3Error    S3Kind = "error"     // 500 InternalError
+	S3HTML     S3Kind = "html"      // nothing is done, and the answer is 200, a web page with an ETag
+	S3Bare     S3Kind = "bare"      // nothing is done, and the answer is 200 with nothing in it
 )
 
 // An S3Request is what was asked of S3.
@@ -187,6 +189,13 @@ func (s *S3) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 	case f.Kind == S3Error:
 		refuse(http.StatusInternalServerError, "InternalError")
 		return
+	case f.Kind == S3HTML:
+		w.Header().Set("Content-Type", "text/html")
+		w.Header().Set("ETag", `"5d41402abc4b2a76b9719d911017c592"`)
+		_, _ = io.WriteString(w, "<html><body><p>Please log in to the network.</p></body></html>")
+		return
+	case f.Kind == S3Bare:
+		return
 	}
 	status, header, content, err := s.forward(hr, body)
 	if err != nil {
@@ -287,6 +296,7 @@ func s3Op(hr *http.Request) string {
 		{"partNumber", http.MethodPut, "UploadPart"}, {"uploads", http.MethodPost, "CreateMultipartUpload"},
 		{"uploadId", http.MethodPost, "CompleteMultipartUpload"}, {"uploadId", http.MethodDelete, "AbortMultipartUpload"},
 		{"delete", http.MethodPost, "DeleteObjects"}, {"list-type", http.MethodGet, "ListObjectsV2"},
+		{"versions", http.MethodGet, "ListObjectVersions"},
 	} {
 		if q.Has(sub.name) && hr.Method == sub.method {
 			return sub.op
@@ -310,6 +320,28 @@ func (s *S3) Keys(ctx context.Context, bucket string) (keys []string, err error)
 		for _, o := range page.Contents {
 			keys = append(keys, aws.ToString(o.Key))
 		}
+	}
+	return keys, nil
+}
+
+// Version has the bucket keep all versions of its objects.
+func (s *S3) Version(ctx context.Context, bucket string) error {
+	_, err := s.Client().PutBucketVersioning(ctx, &s3.PutBucketVersioningInput{Bucket: &bucket,
+		VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusEnabled}})
+	return err
+}
+
+// Versions are the keys of all versions and delete markers in a bucket.
+func (s *S3) Versions(ctx context.Context, bucket string) (keys []string, err error) {
+	out, err := s.Client().ListObjectVersions(ctx, &s3.ListObjectVersionsInput{Bucket: &bucket})
+	if err != nil {
+		return nil, err
+	}
+	for _, v := range out.Versions {
+		keys = append(keys, aws.ToString(v.Key))
+	}
+	for _, m := range out.DeleteMarkers {
+		keys = append(keys, "deleted "+aws.ToString(m.Key))
 	}
 	return keys, nil
 }
