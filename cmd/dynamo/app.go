@@ -2,10 +2,9 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -16,17 +15,54 @@ import (
 )
 
 // run is the program: it returns the exit code.
-func run(ctx context.Context, args []string, s streams) int {
+func run(ctx context.Context, args []string, s streams) int { return runApp(ctx, newApp(s), args, s) }
+
+func runApp(ctx context.Context, app *cli.App, args []string, s streams) int {
+	s.json = asksJSON(app, args)
+	s.color = s.color && !s.json && !slices.Contains(args, "--no-color")
 	done := make(chan struct{})
-	defer context.AfterFunc(ctx, func() { excuse(s, args, done) })()
-	app := newApp(s)
-	err := app.RunContext(ctx, argumentsLast(app, args))
+	defer context.AfterFunc(ctx, func() { excuse(s, done) })()
+	err := uncrashed(func() error { return app.RunContext(ctx, argumentsLast(app, args)) })
 	close(done)
-	if err != nil && wantsJSON(args) && !errors.As(err, new(shown)) {
-		_ = json.NewEncoder(s.out).Encode(result{err: err}.object(commandOf(args)))
+	return s.end(commandOf(args), err)
+}
+
+// end says what has not been said yet of how a command ended, and returns its exit code.
+func (s streams) end(command string, err error) int {
+	if err != nil && s.json {
+		_ = s.object(named{Command: command}, nil, err) // if stdout is closed, the error below is all that is left
 	}
-	report(s, err, args)
+	s.report(err)
 	return exitCode(err)
+}
+
+// uncrashed makes an error of a panic: whoever ran the command is told as of any other, with an exit code that says so.
+func uncrashed(f func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = crashed(v, debug.Stack())
+		}
+	}()
+	return f()
+}
+
+// crashed is the error of a panic.
+func crashed(value any, stack []byte) error {
+	return &table.Error{
+		Kind: table.Failed, Hint: "what was done so far is in the run's directory: dynamo runs",
+		Err: fmt.Errorf("a bug in dynamo: %v (%s)", value, place(stack)),
+	}
+}
+
+// place is where a panic was, among the lines of its stack.
+func place(stack []byte) string {
+	_, rest, _ := strings.Cut(string(stack), "\npanic(")
+	for line := range strings.Lines(rest) {
+		if file, _, ok := strings.Cut(strings.TrimSpace(line), " +0x"); ok && !strings.Contains(file, "/runtime/") {
+			return file[strings.LastIndexByte(file, '/')+1:]
+		}
+	}
+	return "somewhere"
 }
 
 func newApp(s streams) *cli.App {
@@ -96,13 +132,7 @@ func argumentsLast(app *cli.App, args []string) []string {
 	if c == nil || c.ArgsUsage == "" {
 		return args
 	}
-	valued := map[string]bool{} // flags that take the next word
-	for _, f := range c.Flags {
-		_, isBool := f.(*cli.BoolFlag)
-		for _, name := range f.Names() {
-			valued[name] = !isBool
-		}
-	}
+	valued := valuedFlags(c)
 	flags, rest := []string{args[0], args[1]}, []string(nil)
 	for i := 2; i < len(args); i++ {
 		word := args[i]
@@ -196,54 +226,41 @@ func exitCode(err error) int {
 }
 
 // excuse says why a run that was told to stop still goes on, if it does.
-func excuse(s streams, args []string, done chan struct{}) {
+func excuse(s streams, done chan struct{}) {
 	const text = "stopping: what is under way is finished first; a second signal ends it at once"
 	select {
 	case <-done:
 		return
 	case <-time.After(time.Second):
 	}
-	if wantsJSON(args) {
+	if s.json {
 		display{json: true}.logger(s).Info(text)
 		return
 	}
 	say(s.err, "\n%s\n", text)
 }
 
-// wantsJSON reports whether the arguments ask for JSON, even where they cannot
-// be read further.
-func wantsJSON(args []string) bool {
-	return slices.Contains(args, "--json") || slices.Contains(args, "-json")
-}
-
-func commandOf(args []string) string {
-	if len(args) > 1 && !strings.HasPrefix(args[1], "-") {
-		return args[1]
-	}
-	return "dynamo"
-}
-
 // report tells people what went wrong: the error, then what to do about it.
-func report(s streams, err error, args []string) {
+func (s streams) report(err error) {
 	if err == nil || errors.As(err, new(told)) {
 		return
 	}
 	prefix, hintPrefix := "error: ", "hint: "
-	if colorful(s.err, args) {
+	if s.color {
 		prefix, hintPrefix = "\x1b[1;31merror:\x1b[0m ", "\x1b[1mhint:\x1b[0m "
 	}
 	hint := hintOf(err)
 	switch {
-	case os.Getenv("GITHUB_ACTIONS") == "true":
-		say(s.err, "::error::%s\n", annotation(visible(err.Error())))
-	case wantsJSON(args):
+	case s.json:
 		display{json: true}.logger(s).Error(err.Error(), "hint", hint)
 		return
+	case onGitHub():
+		annotate(s.err, "error", err.Error())
 	default:
-		say(s.err, "%s%s\n", prefix, visible(err.Error()))
+		say(s.err, prefix+"%s\n", err)
 	}
 	if hint != "" {
-		say(s.err, "%s%s\n", hintPrefix, visible(hint))
+		say(s.err, hintPrefix+"%s\n", hint)
 	}
 }
 
@@ -252,20 +269,10 @@ type told struct{ error }
 
 func (t told) Unwrap() error { return t.error }
 
-// A shown is an error that is in the JSON on stdout already.
-type shown struct{ error }
-
-func (s shown) Unwrap() error { return s.error }
-
 func hintOf(err error) string {
 	var known *table.Error
 	if errors.As(err, &known) {
 		return known.Hint
 	}
 	return ""
-}
-
-// annotation escapes what GitHub's workflow commands give a meaning to.
-func annotation(text string) string {
-	return strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A").Replace(text)
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -176,16 +175,13 @@ func runDump(ctx context.Context, o backupOptions, s streams) error {
 	show.stop()
 	err = interrupted(ctx, err)
 	if o.display.json && made.Source.Account != "" {
-		return shownJSON(s, struct {
-			table.DumpSummary
-			Error *failure `json:"error,omitempty"`
-		}{made, failureOf(err)}, err)
+		return s.object(made, nil, err)
 	}
 	if err != nil {
 		return err
 	}
 	if !o.display.quiet {
-		say(s.err, "dumped %s: %s items, %s, %s read units, %.1f s\n", visible(made.Source.String()), count(made.Written), size(made.Bytes), count(int64(made.ReadUnits)), made.Seconds)
+		say(s.err, "dumped %s: %s items, %s, %s read units, %.1f s\n", made.Source.String(), count(made.Written), size(made.Bytes), count(int64(made.ReadUnits)), made.Seconds)
 	}
 	_, err = fmt.Fprintln(s.out, made.Manifest)
 	return err
@@ -195,7 +191,6 @@ func runDump(ctx context.Context, o backupOptions, s streams) error {
 type madeBackup struct {
 	Command string `json:"command"`
 	table.Backup
-	Error *failure `json:"error,omitempty"`
 }
 
 func runBackup(ctx context.Context, o backupOptions, s streams) error {
@@ -213,27 +208,16 @@ func runBackup(ctx context.Context, o backupOptions, s streams) error {
 		err = &table.Error{Kind: table.Kind(exitCode(err)), Hint: "the backup was asked for, and may be there: " + made.ARN, Err: err}
 	}
 	if o.display.json && (err == nil || made.ARN != "") {
-		return shownJSON(s, madeBackup{"backup", made, failureOf(err)}, err)
+		return s.object(madeBackup{"backup", made}, nil, err)
 	}
 	if err != nil {
 		return err
 	}
 	if !o.display.quiet {
-		say(s.err, "backup %s of %s, %s\n", visible(made.Name), visible(made.Table), size(made.Bytes))
+		say(s.err, "backup %s of %s, %s\n", made.Name, made.Table, size(made.Bytes))
 	}
 	_, err = fmt.Fprintln(s.out, made.ARN)
 	return err
-}
-
-// shownJSON prints the result; the error is in it.
-func shownJSON(s streams, result any, err error) error {
-	if e := json.NewEncoder(s.out).Encode(result); e != nil && err == nil {
-		return shown{fmt.Errorf("write the result: %w", e)}
-	}
-	if err != nil {
-		return shown{err}
-	}
-	return nil
 }
 
 func runBackupList(ctx context.Context, o backupOptions, s streams) error {
@@ -251,10 +235,10 @@ func runBackupList(ctx context.Context, o backupOptions, s streams) error {
 		return interrupted(ctx, err)
 	}
 	if o.display.json {
-		return shownJSON(s, struct {
+		return s.object(struct {
 			Command string         `json:"command"`
 			Backups []table.Backup `json:"backups"`
-		}{"backup list", list}, nil)
+		}{"backup list", list}, nil, nil)
 	}
 	if len(list) == 0 {
 		if !o.display.quiet {
@@ -265,7 +249,7 @@ func runBackupList(ctx context.Context, o backupOptions, s streams) error {
 	tab := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
 	say(tab, "TABLE\tMADE\tTYPE\tSTATUS\tSIZE\tNAME\tARN\n")
 	for _, b := range list {
-		say(tab, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", visible(b.Table), b.Made.UTC().Format(time.RFC3339), b.Type, b.Status, size(b.Bytes), visible(b.Name), visible(b.ARN))
+		say(tab, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", b.Table, b.Made.UTC().Format(time.RFC3339), b.Type, b.Status, size(b.Bytes), b.Name, b.ARN)
 	}
 	return tab.Flush()
 }
@@ -281,7 +265,7 @@ func runBackupDelete(ctx context.Context, o backupOptions, s streams) error {
 		return err
 	}
 	if o.display.json {
-		return shownJSON(s, madeBackup{"backup delete", gone, nil}, nil)
+		return s.object(madeBackup{"backup delete", gone}, nil, nil)
 	}
 	if !o.display.quiet {
 		say(s.err, "deleted\n")
@@ -295,7 +279,7 @@ func confirmDelete(ctx context.Context, b table.Backup, o backupOptions, s strea
 	silent := o.display.json || o.display.quiet && o.yes
 	if !silent || asks && !o.yes {
 		say(s.err, "The backup %s of table %s, made %s, %s, is deleted for good:\n%s\n",
-			visible(b.Name), visible(b.Table), b.Made.UTC().Format(time.RFC3339), size(b.Bytes), visible(b.ARN))
+			b.Name, b.Table, b.Made.UTC().Format(time.RFC3339), size(b.Bytes), b.ARN)
 	}
 	if o.yes {
 		return nil

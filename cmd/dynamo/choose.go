@@ -105,7 +105,7 @@ func askTables(ctx context.Context, all []string, o copyOptions, s streams) ([]s
 	}
 	say(s.err, "Tables of %s:\n", o.source.inForce())
 	for i, name := range all {
-		say(s.err, "%4d  %s\n", i+1, visible(name))
+		say(s.err, "%4d  %s\n", i+1, name)
 	}
 	say(s.err, "Which one? [1-%d, or a name] ", len(all))
 	answer, err := readLine(ctx, s)
@@ -126,7 +126,7 @@ func askCode(ctx context.Context, profile, serial string, s streams) (string, er
 	if !isTerminal(s.in) || !isTerminal(s.err) {
 		return "", table.ErrNoMFA
 	}
-	say(s.err, "MFA code of %s for profile %s: ", visible(serial), visible(profile))
+	say(s.err, "MFA code of %s for profile %s: ", serial, profile)
 	return readLine(ctx, s)
 }
 
@@ -144,6 +144,12 @@ func readLine(ctx context.Context, s streams) (string, error) {
 		say(s.err, "\n")
 		return "", context.Cause(ctx)
 	}
+}
+
+// confirm is for the plan of the result's run.
+func (r *result) confirm(ctx context.Context, plan table.Plan, yes bool, d display, s streams) error {
+	r.warnings = plan.Warnings
+	return confirm(ctx, plan, yes, d, s)
 }
 
 // confirm shows what is about to happen and asks whether to go on. A run that

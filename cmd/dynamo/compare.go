@@ -6,10 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"syscall"
 	"unicode"
-	"unicode/utf16"
 
 	"github.com/urfave/cli/v2"
 
@@ -108,44 +106,43 @@ func runCompare(ctx context.Context, o compareOptions, s streams) error {
 	if isTerminal(s.out) {
 		o.display.progress = false // a bar would run into the lines
 	}
+	defer s.data()()
+	if len(names) == 1 {
+		return interrupted(ctx, compareOne(ctx, o, names[0], s, "\n"))
+	}
 	var worst error
+	failed := 0
 	for i, name := range names {
-		if len(names) > 1 {
-			if o.display.json {
-				say(s.out, "%s", []string{`{"command":"compare","tables":[`, ","}[min(i, 1)])
-			} else if !o.display.quiet {
-				say(s.err, "%s:\n", visible(name))
-			}
+		if o.display.json {
+			say(s.out, "%s", []string{`{"command":"compare","tables":[`, ","}[min(i, 1)])
+		} else if !o.display.quiet {
+			say(s.err, "%s:\n", name)
 		}
-		err := interrupted(ctx, compareOne(ctx, o, name, s))
-		if err != nil && len(names) > 1 {
-			report(s, fmt.Errorf("table %s: %w", name, err), nil)
+		err := interrupted(ctx, compareOne(ctx, o, name, s, ""))
+		if err != nil {
+			s.report(fmt.Errorf("table %s: %w", name, err))
 		}
-		if err != nil && (worst == nil || exitCode(err) > exitCode(worst)) {
-			worst = err
-		}
-		if ctx.Err() != nil {
-			break
+		worst = worse(worst, err)
+		if hasFailed(err) {
+			failed++
 		}
 	}
-	if len(names) > 1 && o.display.json {
-		say(s.out, "]}\n")
+	if o.display.json {
+		say(s.out, "],\"failed\":%d}\n", failed)
 	}
-	switch {
-	case worst == nil:
+	if worst == nil {
 		return nil
-	case len(names) > 1:
-		return told{worst}
-	case o.display.json:
-		return shown{worst}
 	}
-	return worst
+	return told{worst}
 }
 
 // compareOne compares one table and prints what it finds.
-func compareOne(ctx context.Context, o compareOptions, name string, s streams) error {
-	p := &printer{s: s, json: o.display.json, end: "\n"}
+func compareOne(ctx context.Context, o compareOptions, name string, s streams, end string) error {
+	p := &printer{s: s, json: o.display.json, end: end}
 	p.begin()
+	if ctx.Err() != nil {
+		return p.close(table.CompareSummary{Command: "compare"}, fmt.Errorf("not begun: %w", context.Cause(ctx)))
+	}
 	source, target, from, to, err := o.sides(ctx, name)
 	if err != nil {
 		return p.close(table.CompareSummary{Command: "compare"}, err)
@@ -175,7 +172,7 @@ func compareOne(ctx context.Context, o compareOptions, name string, s streams) e
 		err = &table.Error{Kind: table.Unequal, Err: fmt.Errorf("%s: %s only in the source, %s only in the target, %s differ, %s equal",
 			name, count(sum.OnlySource), count(sum.OnlyTarget), count(sum.Differs), count(sum.Equal))}
 	} else if !o.display.quiet && !o.display.json {
-		say(s.err, "%s: %s items, all equal\n", visible(name), count(sum.Equal))
+		say(s.err, "%s: %s items, all equal\n", name, count(sum.Equal))
 	}
 	return p.close(sum, err)
 }
@@ -184,13 +181,18 @@ func compareOne(ctx context.Context, o compareOptions, name string, s streams) e
 func repairOne(ctx context.Context, o compareOptions, source, target *table.Table, p *printer, show *progress) error {
 	if o.dryRun {
 		plan, err := o.planRepair(ctx, source, target)
-		if err == nil {
+		if err == nil && !o.display.json {
 			describePlan(p.s.err, plan)
 		}
-		return p.close(plan, err)
+		plan.Command, p.warnings, plan.Warnings = "compare", plan.Warnings, nil
+		return p.close(struct {
+			table.Plan
+			DryRun bool `json:"dry_run"`
+		}{plan, true}, err)
 	}
 	o.copy.Confirm = func(plan table.Plan) error {
 		show.stop()
+		p.warnings = plan.Warnings
 		return confirm(ctx, plan, o.yes, o.display, p.s)
 	}
 	o.copy.Watch = show.phase
@@ -215,7 +217,7 @@ func repairOne(ctx context.Context, o compareOptions, source, target *table.Tabl
 	}
 	n := p.counts
 	if !p.json && !o.display.quiet && summary.Run != "" {
-		say(p.s.err, "%s: %s put, %s deleted, %s unchanged; run %s\n", visible(target.Name()), count(summary.Written), count(summary.Deleted), count(summary.Unchanged), summary.Run)
+		say(p.s.err, "%s: %s put, %s deleted, %s unchanged; run %s\n", target.Name(), count(summary.Written), count(summary.Deleted), count(summary.Unchanged), summary.Run)
 	}
 	return p.close(struct {
 		table.Summary
@@ -237,14 +239,17 @@ func (o *compareOptions) planRepair(ctx context.Context, source, target *table.T
 type printer struct {
 	s      streams
 	json   bool
-	end    string
+	end    string // what follows the object
 	comma  bool
 	counts map[table.DifferenceKind]int64
+
+	warnings []string // of the plan that was carried out
 }
 
 func (p *printer) begin() {
 	p.counts = map[table.DifferenceKind]int64{}
 	if p.json {
+		p.s.speak()
 		say(p.s.out, `{"differences":[`)
 	}
 }
@@ -281,39 +286,20 @@ func (p *printer) print(d table.Difference) error {
 	return err
 }
 
-// escaped is JSON in which nothing steers a terminal.
-func escaped(text string) string {
-	var b strings.Builder
-	for _, c := range text {
-		if c > unicode.MaxASCII && visible(string(c)) != string(c) {
-			for _, u := range utf16.Encode([]rune{c}) {
-				fmt.Fprintf(&b, `\u%04x`, u)
-			}
-			continue
-		}
-		b.WriteRune(c)
-	}
-	return b.String()
-}
-
 // close ends the object with the summary's fields, and passes the error on.
 func (p *printer) close(summary any, err error) error {
 	if !p.json {
 		return err
 	}
-	fields, e := json.Marshal(summary)
+	p.s.mu.Lock()
+	warnings := append(p.warnings, p.s.warnings...)
+	p.s.warnings = nil // those of the next table are its own
+	p.s.mu.Unlock()
+	fields, e := members(summary, extra{warnings, failureOf(err)})
 	if e != nil {
 		return e
 	}
-	tail := "]," + strings.TrimSuffix(strings.TrimPrefix(string(fields), "{"), "}")
-	if err != nil {
-		failed, e := json.Marshal(failureOf(err))
-		if e != nil {
-			return e
-		}
-		tail += `,"error":` + string(failed)
-	}
-	if _, e := fmt.Fprint(p.s.out, tail+"}"+p.end); e != nil && err == nil {
+	if _, e := fmt.Fprintf(p.s.out, "],%s%s", fields[1:], p.end); e != nil && err == nil {
 		return fmt.Errorf("write the result: %w", e)
 	}
 	return err

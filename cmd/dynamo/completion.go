@@ -1,6 +1,8 @@
 package main
 
 import (
+	"io"
+
 	"github.com/urfave/cli/v2"
 )
 
@@ -56,8 +58,8 @@ func completionCommand(s streams) *cli.Command {
 			if !ok || c.NArg() != 1 {
 				return badUsage("dynamo completion bash|zsh|fish|powershell", "name one shell")
 			}
-			say(s.out, "%s", script)
-			return nil
+			_, err := io.WriteString(s.out, script)
+			return err
 		},
 	}
 }

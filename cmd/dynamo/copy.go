@@ -319,7 +319,7 @@ func copyOne(ctx context.Context, o copyOptions, name string, log *slog.Logger, 
 	}
 	show := newProgress(s, o.display, log)
 	defer show.stop()
-	o.copy.Confirm = func(plan table.Plan) error { return confirm(ctx, plan, o.yes, o.display, s) }
+	o.copy.Confirm = func(plan table.Plan) error { return r.confirm(ctx, plan, o.yes, o.display, s) }
 	o.copy.Watch = show.phase
 	summary, err := source.Copy(ctx, target, o.copy)
 	show.stop()

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -69,15 +68,13 @@ func runDescribe(ctx context.Context, o describeOptions, s streams) error {
 	}
 	shown := describe(d, table.Guard(conf.Protected))
 	if o.display.json {
-		err = json.NewEncoder(s.out).Encode(shown)
-	} else {
-		tab := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
-		for _, row := range shown.rows() {
-			say(tab, "%s\t%s\n", row[0], visible(row[1]))
-		}
-		err = tab.Flush()
+		return s.object(shown, nil, nil)
 	}
-	if err != nil {
+	tab := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+	for _, row := range shown.rows() {
+		say(tab, "%s\t%s\n", row[0], row[1])
+	}
+	if err := tab.Flush(); err != nil {
 		return fmt.Errorf("write the result: %w", err)
 	}
 	return nil

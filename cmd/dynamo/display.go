@@ -7,9 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
-	"os"
 	"slices"
-	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -36,9 +34,9 @@ func (d display) logger(s streams) *slog.Logger {
 	}
 	options := &slog.HandlerOptions{Level: level}
 	if d.json {
-		return slog.New(slog.NewJSONHandler(s.err, options))
+		return slog.New(collector{slog.NewJSONHandler(lines{s.err, true}, options), s.voice})
 	}
-	return slog.New(slog.NewTextHandler(s.err, options))
+	return slog.New(slog.NewTextHandler(lines{s.err, false}, options))
 }
 
 // A result is what came of one table.
@@ -47,83 +45,76 @@ type result struct {
 	summary *table.Summary
 	plan    *table.Plan
 	err     error
+
+	warnings []string // of the plan that was carried out
 }
 
 func (r result) with(err error) result { r.err = err; return r }
 
-// failure is an error in the summary.
-type failure struct {
-	Code    int    `json:"code"`
-	Message string `json:"message"`
-	Hint    string `json:"hint,omitempty"`
+// named is the object of a result of which nothing else is known.
+type named struct {
+	Command string `json:"command"`
+	Table   string `json:"table,omitempty"`
 }
 
-func failureOf(err error) *failure {
-	if err == nil {
-		return nil
-	}
-	return &failure{exitCode(err), err.Error(), hintOf(err)}
-}
-
-// object is the result as CLI.md's JSON.
-func (r result) object(command string) any {
+// object is what the result is about as CLI.md's JSON, and what a person would be warned of.
+func (r result) object(command string) (about any, warnings []string) {
+	m := r.summary
 	switch {
-	case r.plan != nil && r.err == nil && r.plan.Source.Account == "":
-		return onePlan{Plan: r.plan, DryRun: true}
 	case r.plan != nil && r.err == nil:
+		plan := *r.plan
+		plan.Warnings = nil
+		if plan.Source.Account == "" {
+			return onePlan{Plan: &plan, DryRun: true}, r.plan.Warnings
+		}
 		return struct {
 			*table.Plan
 			DryRun bool `json:"dry_run"`
-		}{r.plan, true}
-	case r.summary != nil && r.summary.Command == "truncate" && r.summary.Target.Account != "":
-		return truncateSummary{Summary: r.summary, Error: failureOf(r.err)}
-	case r.summary != nil && r.summary.Command == "undo" && r.summary.Target.Account != "":
-		return undoSummary{Summary: r.summary, Error: failureOf(r.err)}
-	case r.summary != nil && (r.summary.Source.Account != "" || r.summary.Source.Path != "") && r.summary.Target.Account != "":
-		return struct {
-			*table.Summary
-			Error *failure `json:"error,omitempty"`
-		}{r.summary, failureOf(r.err)}
+		}{&plan, true}, r.plan.Warnings
+	case m == nil || m.Target.Account == "":
+	case m.Command == "truncate":
+		return truncateSummary{Summary: m}, r.warnings
+	case m.Command == "undo":
+		return undoSummary{Summary: m}, r.warnings
+	case m.Source.Account != "" || m.Source.Path != "":
+		return m, r.warnings
 	}
-	return struct {
-		Command string   `json:"command"`
-		Table   string   `json:"table,omitempty"`
-		Error   *failure `json:"error,omitempty"`
-	}{command, r.name, failureOf(r.err)}
+	return named{command, r.name}, r.warnings
+}
+
+// manyTables is the object of several tables.
+type manyTables struct {
+	Command string            `json:"command"`
+	Tables  []json.RawMessage `json:"tables"`
+	Failed  int               `json:"failed"`
 }
 
 // results prints what came of all tables and returns the worst error.
 func (d display) results(s streams, command string, list []result) error {
+	d.addToPage(s, stepSummary(command, list))
 	var worst error
-	failed := 0
+	all := manyTables{Command: command}
 	for _, r := range list {
-		if r.err == nil {
-			continue
-		}
-		failed++
-		if worst == nil || exitCode(r.err) > exitCode(worst) {
-			worst = r.err
+		worst = worse(worst, r.err)
+		if hasFailed(r.err) {
+			all.Failed++
 		}
 	}
 	if d.json {
-		out := list[0].object(command)
-		if len(list) > 1 {
-			objects := make([]any, len(list))
-			for i, r := range list {
-				objects[i] = r.object(command)
-			}
-			out = struct {
-				Command string `json:"command"`
-				Tables  []any  `json:"tables"`
-				Failed  int    `json:"failed"`
-			}{command, objects, failed}
+		if len(list) == 1 {
+			about, warnings := list[0].object(command)
+			return s.object(about, warnings, worst)
 		}
-		err := json.NewEncoder(s.out).Encode(out)
-		switch {
-		case worst != nil:
-			worst = shown{worst}
-		case err != nil:
-			return shown{fmt.Errorf("write the result: %w", err)}
+		for _, r := range list {
+			about, warnings := r.object(command)
+			raw, err := members(about, extra{warnings, failureOf(r.err)})
+			if err != nil {
+				return err
+			}
+			all.Tables = append(all.Tables, raw)
+		}
+		if err := s.object(all, nil, nil); err != nil {
+			return worse(worst, err)
 		}
 	} else {
 		for _, r := range list {
@@ -132,19 +123,13 @@ func (d display) results(s streams, command string, list []result) error {
 			}
 		}
 	}
-	if err := appendSummary(stepSummary(command, list)); err != nil {
-		say(s.err, "::warning::%s\n", annotation(visible(err.Error())))
-	}
-	if len(list) == 1 {
+	if len(list) == 1 || worst == nil {
 		return worst
 	}
 	for _, r := range list {
 		if r.err != nil {
-			report(s, fmt.Errorf("table %s: %w", r.name, r.err), os.Args)
+			s.report(fmt.Errorf("table %s: %w", r.name, r.err))
 		}
-	}
-	if worst == nil {
-		return nil
 	}
 	return told{worst}
 }
@@ -227,46 +212,11 @@ func (r result) print(w io.Writer) error {
 	if what == "" {
 		what = r.summary.Command
 	}
-	say(tab, "%s\t%s (%s)\n", title, visible(r.name), what)
+	say(tab, "%s\t%s (%s)\n", title, r.name, what)
 	for _, row := range rows(r.summary) {
-		say(tab, "%s\t%s\n", row[0], visible(row[1]))
+		say(tab, "%s\t%s\n", row[0], row[1])
 	}
 	return tab.Flush()
-}
-
-// cell escapes a text for a cell of a table in Markdown.
-var cell = strings.NewReplacer("|", `\|`, "\n", " ", "<", "&lt;").Replace
-
-// stepSummary is the results as Markdown.
-func stepSummary(command string, list []result) string {
-	var b strings.Builder
-	for _, r := range list {
-		fmt.Fprintf(&b, "### dynamo %s: %s\n\n| | |\n|---|---|\n", command, cell(r.name))
-		if r.summary != nil {
-			for _, row := range rows(r.summary) {
-				fmt.Fprintf(&b, "| %s | %s |\n", row[0], cell(visible(row[1])))
-			}
-		}
-		if r.err != nil {
-			fmt.Fprintf(&b, "| **error** | %s |\n", cell(visible(r.err.Error())))
-		}
-		b.WriteString("\n")
-	}
-	return b.String()
-}
-
-// appendSummary adds to the page that GitHub Actions shows for a job.
-func appendSummary(text string) error {
-	path := os.Getenv("GITHUB_STEP_SUMMARY")
-	if os.Getenv("GITHUB_ACTIONS") != "true" || path == "" {
-		return nil
-	}
-	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-	if err != nil {
-		return fmt.Errorf("append to the job summary: %w", err)
-	}
-	_, err = f.WriteString(text)
-	return errors.Join(err, f.Close())
 }
 
 // describePlan shows what a run is about to do.
@@ -284,23 +234,23 @@ func describePlan(w io.Writer, p table.Plan) {
 		describeCopy(tab, p)
 	}
 	for _, warning := range p.Warnings {
-		say(tab, "note\t%s\n", visible(warning))
+		say(tab, "note\t%s\n", warning)
 	}
 }
 
 func describeCopy(tab io.Writer, p table.Plan) {
-	say(tab, "source\t%s\n", visible(p.Source.String()))
+	say(tab, "source\t%s\n", p.Source.String())
 	if p.Slice == "" {
 		say(tab, "\tabout %s items, %s\n", count(p.SourceItems), size(p.SourceBytes))
 	}
 	describeCredentials(tab, p.Source)
-	say(tab, "target\t%s\n", visible(p.Target.String()))
+	say(tab, "target\t%s\n", p.Target.String())
 	if p.Slice == "" {
 		say(tab, "\tabout %s items, %s\n", count(p.TargetItems), size(p.TargetBytes))
 	}
 	describeCredentials(tab, p.Target)
 	if p.Slice != "" {
-		say(tab, "slice\t%s\n", visible(p.Slice))
+		say(tab, "slice\t%s\n", p.Slice)
 	}
 	if p.Resumes != "" {
 		say(tab, "run\t%s is gone on with\n", p.Resumes)

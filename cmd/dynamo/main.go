@@ -5,8 +5,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log"
 	"os"
 	"os/signal"
+	"reflect"
 	"runtime/debug"
 	"syscall"
 )
@@ -21,7 +23,8 @@ func main() {
 		debug.SetGCPercent(25)
 	}
 	ctx, stop := interruptible()
-	code := run(ctx, os.Args, streams{os.Stdin, os.Stdout, os.Stderr})
+	log.SetOutput(io.Discard) // net/http's complaints about servers: what they come to is an error of the request's
+	code := run(ctx, os.Args, newStreams(os.Stdin, os.Stdout, os.Stderr))
 	stop()
 	os.Exit(code)
 }
@@ -31,6 +34,11 @@ func main() {
 type streams struct {
 	in       *os.File
 	out, err *os.File
+	*voice
+}
+
+func newStreams(in, out, err *os.File) streams {
+	return streams{in, out, err, &voice{color: colorful(err)}}
 }
 
 // A stopped is the cause of a context that a signal ended.
@@ -60,7 +68,20 @@ func interruptible() (context.Context, func()) {
 	return ctx, func() { signal.Stop(signals); cancel(nil) }
 }
 
-// say writes a line for people; an end of the world that has gone is no error.
+// say writes a line for people; a stream that is closed is no error. It is the one way to them, and nothing in its
+// arguments steers a terminal, or what reads a job's log.
 func say(w io.Writer, format string, args ...any) {
+	for i, arg := range args {
+		switch v := arg.(type) {
+		case error:
+			args[i] = visible(v.Error())
+		case fmt.Stringer:
+			args[i] = visible(v.String())
+		default:
+			if reflect.ValueOf(arg).Kind() == reflect.String {
+				args[i] = visible(fmt.Sprint(arg))
+			}
+		}
+	}
 	_, _ = fmt.Fprintf(w, format, args...)
 }

@@ -236,6 +236,7 @@ func runQuery(ctx context.Context, o queryOptions, s streams) error {
 
 	reading, stop := untilClosed(ctx, s.out)
 	defer stop()
+	defer s.data()()
 	out := newStream(s.out)
 	n, omitted, err := o.print(plan.Read(reading), plan.Selection.Keys, out, s)
 	if flushed := out.Flush(); err == nil || errors.Is(flushed, errClosed) {
@@ -249,7 +250,7 @@ func runQuery(ctx context.Context, o queryOptions, s streams) error {
 			err = fmt.Errorf("write the result: %w", flushed)
 		}
 		if err = interrupted(ctx, err); out.Begun() {
-			return shown{err} // no object behind what was printed
+			s.speak() // no object behind what was printed
 		}
 		return err
 	}
@@ -353,6 +354,6 @@ func (d display) note(s streams, log *slog.Logger, text string) {
 	case d.json:
 		log.Info(text)
 	case !d.quiet:
-		say(s.err, "%s\n", visible(text))
+		say(s.err, "%s\n", text)
 	}
 }

@@ -40,10 +40,7 @@ func chooseBackup(ctx context.Context, o restoreOptions, s streams) (string, err
 		}
 	}
 	if o.display.json {
-		return "", shownJSON(s, struct {
-			table.Restorable
-			Error *failure `json:"error"`
-		}{there, failureOf(refusal)}, refusal)
+		return "", s.object(there, nil, refusal)
 	}
 	if there.Exists || len(there.Backups) > 0 {
 		if err := printRestorable(s.out, there); err != nil {
@@ -61,7 +58,7 @@ func printRestorable(w io.Writer, there table.Restorable) error {
 		tab := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 		say(tab, "\tMADE\tTYPE\tSTATUS\tSIZE\tNAME\tARN\n")
 		for i, b := range there.Backups {
-			say(tab, "%d\t%s\t%s\t%s\t%s\t%s\t%s\n", i+1, b.Made.UTC().Format(time.RFC3339), b.Type, b.Status, size(b.Bytes), visible(b.Name), visible(b.ARN))
+			say(tab, "%d\t%s\t%s\t%s\t%s\t%s\t%s\n", i+1, b.Made.UTC().Format(time.RFC3339), b.Type, b.Status, size(b.Bytes), b.Name, b.ARN)
 		}
 		if err := tab.Flush(); err != nil {
 			return err
@@ -71,7 +68,7 @@ func printRestorable(w io.Writer, there table.Restorable) error {
 	case there.Recovery != nil:
 		say(w, "any time from %s to %s: pitr:TIME, or pitr:latest\n", there.Recovery.Earliest.UTC().Format(time.RFC3339), there.Recovery.Latest.UTC().Format(time.RFC3339))
 	case there.Unknown != "":
-		say(w, "point-in-time recovery is not known: %s\n", visible(there.Unknown))
+		say(w, "point-in-time recovery is not known: %s\n", there.Unknown)
 	case there.Exists:
 		say(w, "point-in-time recovery is off\n")
 	default:
@@ -118,11 +115,11 @@ func describeRestore(tab io.Writer, p table.Plan) {
 	if !p.Creates {
 		describeCopy(tab, p)
 		if p.Temporary != "" {
-			say(tab, "beside\tAWS restores to the temporary table %s first, which is deleted in the end\n", visible(p.Temporary))
+			say(tab, "beside\tAWS restores to the temporary table %s first, which is deleted in the end\n", p.Temporary)
 		}
 		return
 	}
-	say(tab, "source\t%s\n", visible(p.Source.String()))
+	say(tab, "source\t%s\n", p.Source.String())
 	say(tab, "\tabout %s items, %s\n", count(p.SourceItems), size(p.SourceBytes))
 	account := ""
 	if p.Target.Account != "" {
@@ -130,9 +127,9 @@ func describeRestore(tab io.Writer, p table.Plan) {
 	}
 	profile := ""
 	if p.Target.Profile != "" {
-		profile = ", profile " + visible(p.Target.Profile)
+		profile = ", profile " + p.Target.Profile
 	}
-	say(tab, "new table\t%s%s, %s%s\n", visible(p.Target.Table), account, p.Target.Region, profile)
+	say(tab, "new table\t%s%s, %s%s\n", p.Target.Table, account, p.Target.Region, profile)
 	if p.Resumes != "" {
 		say(tab, "run\t%s is gone on with\n", p.Resumes)
 		return
@@ -141,7 +138,7 @@ func describeRestore(tab io.Writer, p table.Plan) {
 	if len(p.PutsBack) > 0 {
 		settings = strings.Join(p.PutsBack, ", ")
 	}
-	say(tab, "settings\t%s\n", visible(settings))
+	say(tab, "settings\t%s\n", settings)
 }
 
 // settingRows are the summary's lines about what a new table has not got.

@@ -142,7 +142,7 @@ func restoreOne(ctx context.Context, o restoreOptions, show *progress, s streams
 	}
 	o.copy.Confirm = func(plan table.Plan) error {
 		show.stop()
-		return confirm(ctx, plan, o.yes, o.display, s)
+		return r.confirm(ctx, plan, o.yes, o.display, s)
 	}
 	summary, err := do(ctx, o.from, o.copy)
 	show.stop()

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -58,16 +57,17 @@ func runResume(ctx context.Context, o resumeOptions, s streams) error {
 	log := o.display.logger(s)
 	show := newProgress(s, o.display, log)
 	defer show.stop()
+	var r result
 	summary, err := table.Resume(ctx, o.run, table.ResumeOptions{
 		RunDir: o.runDir, Stall: o.stall,
 		Access: func(profile string) table.Access {
 			return table.Access{Log: log, Version: version, MFA: func(serial string) (string, error) { return askCode(ctx, profile, serial, s) }}
 		},
-		Confirm: func(plan table.Plan) error { return confirm(ctx, plan, o.yes, o.display, s) },
+		Confirm: func(plan table.Plan) error { return r.confirm(ctx, plan, o.yes, o.display, s) },
 		Watch:   show.phase,
 	})
 	show.stop()
-	r := result{name: summary.Source.Table, summary: &summary}
+	r.name, r.summary = summary.Source.Table, &summary
 	command := "resume"
 	if summary.Command != "" {
 		command = summary.Command
@@ -97,10 +97,10 @@ dynamo runs --json`,
 				return err
 			}
 			if c.Bool("json") {
-				return json.NewEncoder(s.out).Encode(struct {
+				return s.object(struct {
 					Command string      `json:"command"`
 					Runs    []table.Run `json:"runs"`
-				}{"runs", list})
+				}{"runs", list}, nil, nil)
 			}
 			return printRuns(s, list)
 		},
@@ -116,17 +116,17 @@ func printRuns(s streams, list []table.Run) error {
 	say(tab, "RUN\tWHAT\tFROM\tTO\tSTATE\tHOW FAR\n")
 	for _, r := range list {
 		if r.Command == "" {
-			say(tab, "%s\t\t\t\t%s\t%s\n", visible(r.Name), r.State, visible(r.Message))
+			say(tab, "%s\t\t\t\t%s\t%s\n", r.Name, r.State, r.Message)
 			continue
 		}
 		side := func(d table.Description) string {
-			name := visible(strings.TrimPrefix(d.Profile+"/"+d.Table, "/"))
+			name := strings.TrimPrefix(d.Profile+"/"+d.Table, "/")
 			if d.Backup != "" {
 				return "backup of " + name
 			}
 			return name
 		}
-		say(tab, "%s\t%s\t%s\t%s\t%s\t%s\n", visible(r.Name), strings.TrimSpace(r.Command+" "+string(r.Mode)), side(r.Source), side(r.Target), r.State, visible(howFar(r)))
+		say(tab, "%s\t%s\t%s\t%s\t%s\t%s\n", r.Name, strings.TrimSpace(r.Command+" "+string(r.Mode)), side(r.Source), side(r.Target), r.State, howFar(r))
 	}
 	return tab.Flush()
 }

@@ -316,13 +316,15 @@ func saveAll(ctx context.Context, o scaleOptions, tables []*table.Table, results
 		show.end(r.name)
 	})
 	var list []table.SavedScaling
-	var err error
+	var err, worst error
 	for _, r := range results {
-		if r.err != nil {
-			err = errNotSaved
-			continue
+		worst = worse(worst, r.err)
+		if r.err == nil {
+			list = append(list, *r.saved)
 		}
-		list = append(list, *r.saved)
+	}
+	if worst != nil { // what became of the others follows from that, and is no worse
+		err = &table.Error{Kind: table.Kind(exitCode(worst)), Err: errNotSaved}
 	}
 	if err == nil && !o.dryRun {
 		err = table.SaveScaling(o.save, list)

@@ -1,13 +1,10 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -25,40 +22,29 @@ type scaleResult struct {
 	err           error
 }
 
-// object is the result as CLI.md's JSON.
+// object is what the result is about as CLI.md's JSON.
 func (r scaleResult) object() any {
-	type errorOf struct {
-		Error *failure `json:"error,omitempty"`
-		Saved string   `json:"saved,omitempty"`
+	type savedTo struct {
+		*table.ScaleSummary
+		Saved string `json:"saved,omitempty"`
 	}
-	more := errorOf{failureOf(r.err), r.file}
 	switch {
 	case r.plan != nil && r.err == nil:
 		return struct {
 			*table.ScalePlan
-			errorOf
-			DryRun bool `json:"dry_run"`
-		}{r.plan, more, true}
+			Saved  string `json:"saved,omitempty"`
+			DryRun bool   `json:"dry_run"`
+		}{r.plan, r.file, true}
 	case r.summary != nil && r.summary.Target.Account != "":
-		return struct {
-			*table.ScaleSummary
-			errorOf
-		}{r.summary, more}
+		return savedTo{r.summary, r.file}
 	case r.saved != nil && r.err == nil:
 		t := r.saved
-		return struct {
-			*table.ScaleSummary
-			errorOf
-		}{&table.ScaleSummary{
+		return savedTo{&table.ScaleSummary{
 			Command: "scale", Table: t.Table, Before: t.State, After: t.State, Steps: []scaling.Step{},
 			Target: table.Description{Profile: r.profile, Account: t.Account, Region: t.Region, Table: t.Table},
-		}, more}
+		}, r.file}
 	}
-	return struct {
-		Command string   `json:"command"`
-		Table   string   `json:"table"`
-		Error   *failure `json:"error,omitempty"`
-	}{"scale", r.name, more.Error}
+	return named{"scale", r.name}
 }
 
 // notes are what the user should hear of, beside the result.
@@ -97,15 +83,12 @@ func (r scaleResult) print(w io.Writer) error {
 	if line == "" {
 		return nil
 	}
-	if _, err := fmt.Fprintf(w, "%s: %s\n", visible(r.name), visible(line)); err != nil {
+	if _, err := fmt.Fprintf(w, "%s: %s\n", visible(r.name), visible(line)); err != nil || r.plan == nil {
 		return err
 	}
-	if r.plan == nil {
-		return nil
-	}
-	say(w, "  %s\n", visible(r.plan.Target.String()))
+	say(w, "  %s\n", r.plan.Target.String())
 	for _, step := range r.plan.Steps {
-		say(w, "  %s\n", visible(step.String()))
+		say(w, "  %s\n", step.String())
 	}
 	_, err := fmt.Fprintf(w, "Dry run: nothing was changed.\n")
 	return err
@@ -114,36 +97,29 @@ func (r scaleResult) print(w io.Writer) error {
 // scaled prints what came of all tables and returns the worst error.
 func (d display) scaled(s streams, list []scaleResult, show *doings) error {
 	show.stop()
+	d.addToPage(s, scaleSummary(list))
 	var worst error
-	n := 0
+	all := manyTables{Command: "scale"}
 	for _, r := range list {
 		show.notes(r)
-		if r.err == nil {
-			continue
-		}
-		if n++; n == 1 || exitCode(r.err) > exitCode(worst) {
-			worst = r.err
+		worst = worse(worst, r.err)
+		if hasFailed(r.err) {
+			all.Failed++
 		}
 	}
 	if d.json {
-		out := list[0].object()
-		if len(list) > 1 {
-			objects := make([]any, len(list))
-			for i, r := range list {
-				objects[i] = r.object()
-			}
-			out = struct {
-				Command string `json:"command"`
-				Tables  []any  `json:"tables"`
-				Failed  int    `json:"failed"`
-			}{"scale", objects, n}
+		if len(list) == 1 {
+			return s.object(list[0].object(), nil, worst)
 		}
-		err := json.NewEncoder(s.out).Encode(out)
-		switch {
-		case worst != nil:
-			worst = shown{worst}
-		case err != nil:
-			return shown{fmt.Errorf("write the result: %w", err)}
+		for _, r := range list {
+			raw, err := members(r.object(), extra{r.notes(), failureOf(r.err)})
+			if err != nil {
+				return err
+			}
+			all.Tables = append(all.Tables, raw)
+		}
+		if err := s.object(all, nil, nil); err != nil {
+			return worse(worst, err)
 		}
 	} else {
 		for _, r := range list {
@@ -152,32 +128,15 @@ func (d display) scaled(s streams, list []scaleResult, show *doings) error {
 			}
 		}
 	}
-	if err := appendSummary(scaleSummary(list)); err != nil {
-		say(s.err, "::warning::%s\n", annotation(visible(err.Error())))
-	}
 	if len(list) == 1 || worst == nil {
 		return worst
 	}
 	for _, r := range list {
 		if r.err != nil {
-			report(s, fmt.Errorf("table %s: %w", r.name, r.err), os.Args)
+			s.report(fmt.Errorf("table %s: %w", r.name, r.err))
 		}
 	}
 	return told{worst}
-}
-
-// scaleSummary is the results as Markdown, for the job's page.
-func scaleSummary(list []scaleResult) string {
-	var b strings.Builder
-	b.WriteString("### dynamo scale\n\n| table | |\n|---|---|\n")
-	for _, r := range list {
-		text := r.line()
-		if r.err != nil {
-			text = "**error** " + r.err.Error()
-		}
-		fmt.Fprintf(&b, "| %s | %s |\n", cell(visible(r.name)), cell(visible(text)))
-	}
-	return b.String() + "\n"
 }
 
 // doings shows what is being done to which table: a line as it begins, and one
@@ -257,9 +216,9 @@ func (p *doings) tell(name, text string, more ...any) {
 	case p.display.json:
 		p.log.Info(text, append([]any{"table", name}, more...)...)
 	case len(more) > 0:
-		say(p.s.err, "%s: %s, %s so far\n", visible(name), visible(text), more[1])
+		say(p.s.err, "%s: %s, %s so far\n", name, text, more[1])
 	default:
-		say(p.s.err, "%s: %s\n", visible(name), visible(text))
+		say(p.s.err, "%s: %s\n", name, text)
 	}
 }
 
@@ -270,7 +229,7 @@ func (p *doings) notes(r scaleResult) {
 		case p.display.json:
 			p.log.Warn(note, "table", r.name)
 		case !p.display.quiet:
-			say(p.s.err, "note: %s: %s\n", visible(r.name), visible(note))
+			say(p.s.err, "note: %s: %s\n", r.name, note)
 		}
 	}
 }

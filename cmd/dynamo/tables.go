@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"path"
-	"strings"
 	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
@@ -78,16 +76,17 @@ func runTables(ctx context.Context, o tablesOptions, s streams) error {
 		return interrupted(ctx, err)
 	}
 	if o.display.json {
-		err = json.NewEncoder(s.out).Encode(struct {
+		return s.object(struct {
 			Command string   `json:"command"`
 			Profile string   `json:"profile,omitempty"`
 			Tables  []listed `json:"tables"`
-		}{"tables", o.end.inForce(), rows})
-	} else if len(rows) > 0 {
+		}{"tables", o.end.inForce(), rows}, nil, nil)
+	}
+	if len(rows) > 0 {
 		tab := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
 		say(tab, "TABLE\tKEYS\tINDEXES\tITEMS\tSIZE\tBILLING\tSTATUS\n")
 		for _, r := range rows {
-			say(tab, "%s\n", strings.Join(r.cells(), "\t"))
+			say(tab, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.cells()...)
 		}
 		err = tab.Flush()
 	}
@@ -155,17 +154,13 @@ func describeAll(ctx context.Context, e *end, names []string) ([]listed, error) 
 	return rows, g.Wait()
 }
 
-func (l listed) cells() []string {
+func (l listed) cells() []any {
 	if l.Error != "" {
-		return []string{visible(l.Table), "unknown", "", "", "", "", visible(l.Error)}
+		return []any{l.Table, "unknown", "", "", "", "", l.Error}
 	}
 	mode := "on demand"
 	if l.Billing.Mode == "provisioned" {
 		mode = fmt.Sprintf("%s/%s", count(int64(l.Billing.Read)), count(int64(l.Billing.Write)))
 	}
-	cells := []string{l.Table, l.details.Schema.String(), list(l.Indexes, 3), count(*l.Items), size(*l.Bytes), mode, l.Status}
-	for i := range cells {
-		cells[i] = visible(cells[i])
-	}
-	return cells
+	return []any{l.Table, l.details.Schema.String(), list(l.Indexes, 3), count(*l.Items), size(*l.Bytes), mode, l.Status}
 }

@@ -141,7 +141,7 @@ func truncateOne(ctx context.Context, o truncateOptions, name string, log *slog.
 		r.plan = &plan
 		return r.with(interrupted(ctx, err))
 	}
-	o.truncate.Confirm = func(plan table.Plan) error { return confirm(ctx, plan, o.yes, o.display, s) }
+	o.truncate.Confirm = func(plan table.Plan) error { return r.confirm(ctx, plan, o.yes, o.display, s) }
 	summary, err := target.Truncate(ctx, o.truncate)
 	show.stop()
 	r.summary = &summary
@@ -150,7 +150,7 @@ func truncateOne(ctx context.Context, o truncateOptions, name string, log *slog.
 
 // describeTruncate shows what a truncate is about to do.
 func describeTruncate(w io.Writer, p table.Plan) {
-	say(w, "table\t%s\n", visible(p.Target.String()))
+	say(w, "table\t%s\n", p.Target.String())
 	if e := p.Estimate; e != nil {
 		say(w, "\t%s items, just counted, about %s\n", count(e.Items), size(e.Bytes))
 		say(w, "cost\tabout %s write request units", count(int64(e.WriteUnits)))

@@ -97,7 +97,7 @@ func runUndo(ctx context.Context, o undoOptions, s streams) error {
 		r.name, r.plan = plan.Target.Table, &plan
 		err = interrupted(ctx, err)
 	} else {
-		o.undo.Confirm = func(plan table.Plan) error { return confirm(ctx, plan, o.yes, o.display, s) }
+		o.undo.Confirm = func(plan table.Plan) error { return r.confirm(ctx, plan, o.yes, o.display, s) }
 		var summary table.Summary
 		summary, err = table.Undo(ctx, o.run, o.undo)
 		r.name, r.summary = summary.Target.Table, &summary
@@ -109,13 +109,13 @@ func runUndo(ctx context.Context, o undoOptions, s streams) error {
 
 // describeUndo shows what an undo is about to do.
 func describeUndo(w io.Writer, p table.Plan) {
-	say(w, "table\t%s\n", visible(p.Target.String()))
+	say(w, "table\t%s\n", p.Target.String())
 	say(w, "\tabout %s items, %s\n", count(p.TargetItems), size(p.TargetBytes))
 	if p.Resumes != "" {
 		say(w, "run\t%s is gone on with\n", p.Resumes)
 	}
 	u := p.UndoPlan
-	say(w, "undo run\t%s: by its journal it changed or deleted %s items, and added %s\n", visible(u.Undoes), count(u.Keys-u.Added), count(u.Added))
+	say(w, "undo run\t%s: by its journal it changed or deleted %s items, and added %s\n", u.Undoes, count(u.Keys-u.Added), count(u.Added))
 	if u.Written+u.Deleted+u.Unchanged+u.Rejected > 0 {
 		say(w, "\t%s are put back, %s removed, %s are what they were, %s have changed since\n",
 			count(u.Written), count(u.Deleted), count(u.Unchanged), count(u.Rejected))
