@@ -1,6 +1,7 @@
 package item
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -253,6 +254,38 @@ func TestNear(t *testing.T) {
 			if ok != want || ok && n != at {
 				t.Fatalf("quote at %d, backslash at %d: got %d, %v", at, slash, n, ok)
 			}
+		}
+	}
+}
+
+// A key is what DynamoDB takes: to the byte, to the digit.
+func TestCheckKey(t *testing.T) {
+	text := func(n int) string { return strings.Repeat("x", n) }
+	for kind, list := range map[Type]map[string]bool{
+		String: {``: false, `a`: true, text(1024): true, text(1025): false, `\u0000`: true, strings.Repeat(`\u00e9`, 512): true, strings.Repeat(`\u00e9`, 513): false},
+		Binary: {``: false, `AA==`: true, base64.StdEncoding.EncodeToString(make([]byte, 1024)): true, base64.StdEncoding.EncodeToString(make([]byte, 1025)): false},
+		Number: {`0`: true, `-0.0`: true, `1E125`: true, `9.9999999999999999999999999999999999999E+125`: true, `1E126`: false, `1E-130`: true, `1E-131`: false,
+			strings.Repeat("7", 38): true, strings.Repeat("7", 39): false, strings.Repeat("7", 38) + "000": true},
+	} {
+		schema := Schema{Partition: Attr{"pk", String}, Sort: Attr{"sk", kind}}
+		for value, want := range list {
+			found, err := Parse([]byte(`{"pk":{"S":"`+text(2048)+`"},"sk":{"`+kind.String()+`":"`+value+`"}}`), schema)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := found.CheckKey(schema); (err == nil) != want {
+				t.Errorf("%s of %d bytes, %.20s: %v", kind, len(value), value, err)
+			}
+		}
+	}
+	for n, want := range map[int]bool{0: false, 2048: true, 2049: false} {
+		schema := Schema{Partition: Attr{"pk", String}}
+		found, err := Parse([]byte(`{"pk":{"S":"`+text(n)+`"}}`), schema)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := found.CheckKey(schema); (err == nil) != want {
+			t.Errorf("a partition key of %d bytes: %v", n, err)
 		}
 	}
 }

@@ -3,10 +3,12 @@ package item
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/maphash"
 	"math/bits"
 	"strconv"
+	"strings"
 )
 
 // seed makes key hashes unforgeable and different in every process.
@@ -70,6 +72,77 @@ func unescape(text []byte) ([]byte, bool) {
 		return nil, false
 	}
 	return []byte(s), true
+}
+
+// DynamoDB's limits for the values of keys, in bytes.
+const (
+	MaxPartition = 2048
+	MaxSort      = 1024
+)
+
+// CheckKey holds the found item's primary key to what DynamoDB takes: a request that names another key is
+// refused as a whole.
+func (f Found) CheckKey(schema Schema) error {
+	if err := checkKeyValue(f.Partition, schema.Partition, MaxPartition); err != nil || !schema.HasSort() {
+		return err
+	}
+	return checkKeyValue(f.Sort, schema.Sort, MaxSort)
+}
+
+func checkKeyValue(raw []byte, attr Attr, most int) error {
+	if attr.Type == Number {
+		var value struct{ N string }
+		err := json.Unmarshal(raw, &value)
+		if err == nil {
+			err = CheckNumber([]byte(value.N))
+		}
+		if err != nil {
+			return fmt.Errorf("key attribute %q: %w", attr.Name, err)
+		}
+		return nil
+	}
+	text, err := keyText(nil, raw, attr)
+	if err == nil && attr.Type == Binary {
+		text, err = appendBase64(nil, text)
+	}
+	switch {
+	case err != nil:
+		return err
+	case len(text) == 0:
+		return fmt.Errorf("key attribute %q is empty", attr.Name)
+	case len(text) > most:
+		return fmt.Errorf("key attribute %q has %d bytes; DynamoDB takes %d", attr.Name, len(text), most)
+	}
+	return nil
+}
+
+var (
+	errDigits = errors.New("it has more than 38 digits")
+	errRange  = errors.New("it is not between 1E-130 and 1E126")
+)
+
+// CheckNumber holds a number to what DynamoDB can keep: 38 digits, and a
+// magnitude from 1E-130 to below 1E126.
+func CheckNumber(text []byte) error {
+	canonical, err := AppendDecimal(nil, text)
+	if err != nil {
+		return err
+	}
+	digits, exponent, found := strings.Cut(strings.TrimPrefix(string(canonical), "-"), "E")
+	if !found {
+		return nil // zero
+	}
+	e, err := strconv.Atoi(exponent)
+	if err != nil {
+		return err
+	}
+	if len(digits) > 38 {
+		return errDigits
+	}
+	if first := e + len(digits) - 1; first < -130 || first > 125 {
+		return errRange
+	}
+	return nil
 }
 
 // mostExponent is far beyond what DynamoDB stores, 125, and far from where sums

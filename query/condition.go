@@ -144,7 +144,7 @@ func (c Condition) compile(e *expressions, attr item.Attr) (string, error) {
 	if op == BeginsWith && attr.Type == item.Number {
 		return "", wrong("use =, <, <=, >, >= or between", "begins_with does not work on the number %q", attr.Name)
 	}
-	value, err := keyValue(c.Value, attr, "sort", maxSort)
+	value, err := keyValue(c.Value, attr, "sort", item.MaxSort)
 	if err != nil {
 		return "", err
 	}
@@ -153,7 +153,7 @@ func (c Condition) compile(e *expressions, attr item.Attr) (string, error) {
 	case BeginsWith:
 		return "begins_with(" + name + ", " + e.value(value) + ")", nil
 	case Between:
-		upper, err := keyValue(c.Upper, attr, "sort", maxSort)
+		upper, err := keyValue(c.Upper, attr, "sort", item.MaxSort)
 		if err != nil {
 			return "", err
 		}
@@ -165,12 +165,6 @@ func (c Condition) compile(e *expressions, attr item.Attr) (string, error) {
 	return name + " " + string(op) + " " + e.value(value), nil
 }
 
-// DynamoDB's limits for keys, in bytes.
-const (
-	maxPartition = 2048
-	maxSort      = 1024
-)
-
 // keyValue makes the typed value of a key attribute.
 func keyValue(text string, attr item.Attr, role string, most int) ([]byte, error) {
 	if text == "" {
@@ -179,7 +173,7 @@ func keyValue(text string, attr item.Attr, role string, most int) ([]byte, error
 	size := len(text)
 	switch attr.Type {
 	case item.Number:
-		if err := checkNumber(text); err != nil {
+		if err := item.CheckNumber([]byte(text)); err != nil {
 			return nil, wrong("", "the %s key %q is a number, and %q is none that DynamoDB takes: %w", role, attr.Name, text, err)
 		}
 		text = strings.TrimPrefix(text, "+")

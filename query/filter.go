@@ -5,7 +5,6 @@ import (
 	"errors"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/dynamo-cmdline/dynamo/item"
@@ -110,7 +109,7 @@ func ParseValue(text string) ([]byte, error) {
 		}
 		var number struct{ N *string }
 		if json.Unmarshal(found.Partition, &number) == nil && number.N != nil {
-			if err := checkNumber(*number.N); err != nil {
+			if err := item.CheckNumber([]byte(*number.N)); err != nil {
 				return nil, err
 			}
 		}
@@ -118,35 +117,8 @@ func ParseValue(text string) ([]byte, error) {
 	case '[':
 		return nil, errNotTyped
 	}
-	if err := checkNumber(text); err != nil {
+	if err := item.CheckNumber([]byte(text)); err != nil {
 		return nil, err
 	}
 	return []byte(`{"N":"` + text + `"}`), nil
-}
-
-var errDigits = errors.New("it has more than 38 digits")
-var errRange = errors.New("it is not between 1E-130 and 1E126")
-
-// checkNumber holds a number to what DynamoDB can keep: 38 digits, and a
-// magnitude from 1E-130 to below 1E126.
-func checkNumber(text string) error {
-	canonical, err := item.AppendDecimal(nil, []byte(text))
-	if err != nil {
-		return err
-	}
-	digits, exponent, found := strings.Cut(strings.TrimPrefix(string(canonical), "-"), "E")
-	if !found {
-		return nil // zero
-	}
-	e, err := strconv.Atoi(exponent)
-	if err != nil {
-		return err
-	}
-	if len(digits) > 38 {
-		return errDigits
-	}
-	if first := e + len(digits) - 1; first < -130 || first > 125 {
-		return errRange
-	}
-	return nil
 }

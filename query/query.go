@@ -258,7 +258,7 @@ func indexHint(t Table) string {
 
 // condition makes the key condition.
 func (q Query) condition(s *Selection, e *expressions, schema item.Schema, where string) error {
-	value, err := keyValue(q.Partition, schema.Partition, "partition", maxPartition)
+	value, err := keyValue(q.Partition, schema.Partition, "partition", item.MaxPartition)
 	if err != nil {
 		return err
 	}

@@ -187,9 +187,13 @@ func (c *Checked) line(line []byte) error {
 	return c.keep(found)
 }
 
-// keep takes an item whose values are what their types say.
+// keep takes an item whose values are what their types say, and whose key a table can have: else the first
+// request that asks for it would end the run.
 func (c *Checked) keep(found item.Found) error {
 	if _, err := found.Item.Digest(); err != nil {
+		return err
+	}
+	if err := found.CheckKey(c.schema); err != nil {
 		return err
 	}
 	hash, err := found.KeyHash(c.schema)
