@@ -216,7 +216,7 @@ func runBackup(ctx context.Context, o backupOptions, s streams) error {
 	if !o.display.quiet {
 		say(s.err, "backup %s of %s, %s\n", made.Name, made.Table, size(made.Bytes))
 	}
-	_, err = fmt.Fprintln(s.out, made.ARN)
+	_, err = fmt.Fprintln(s.out, visible(made.ARN))
 	return err
 }
 

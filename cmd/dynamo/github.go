@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -34,7 +35,7 @@ func annotate(w io.Writer, kind, text string) {
 }
 
 // data begins data on stdout, and returns what ends it. Between, a runner takes no line for a command: it is told so
-// on stderr, so that stdout is nothing but the data. JSON needs no such thing.
+// on stderr, so that stdout is nothing but the data. With --json stderr has another form, and JSON can be escaped.
 func (s streams) data() (end func()) {
 	if !onGitHub() || s.json {
 		return func() {}
@@ -42,6 +43,30 @@ func (s streams) data() (end func()) {
 	token := rand.Text()
 	say(s.err, "::stop-commands::%s\n", token)
 	return func() { say(s.err, "::%s::\n", token) }
+}
+
+// dataTo is where data goes to.
+func (s streams) dataTo() io.Writer {
+	if !onGitHub() || !s.json {
+		return s.out
+	}
+	return &inertJSON{w: s.out}
+}
+
+// inertJSON takes JSON, and writes it so that a runner finds no command in it.
+type inertJSON struct {
+	w    io.Writer
+	held []byte // the # at the end, of which there may be more to come; JSON does not end with one
+}
+
+func (j *inertJSON) Write(b []byte) (int, error) {
+	text := append(j.held, b...)
+	end := len(bytes.TrimRight(text, "#"))
+	text, j.held = text[:end], bytes.Clone(text[end:])
+	if _, err := j.w.Write(bytes.ReplaceAll(text, []byte("##["), []byte(`##\u005b`))); err != nil {
+		return 0, err
+	}
+	return len(b), nil
 }
 
 // cell escapes a text for a cell of a table in Markdown: no mark-up, no image, no link, not even one that GitHub makes

@@ -102,7 +102,7 @@ func members(objects ...any) (json.RawMessage, error) {
 func escaped(text string) string {
 	var b strings.Builder
 	for i, c := range text {
-		if c >= unicode.MaxASCII && visible(string(c)) != string(c) || c == '[' && strings.HasSuffix(text[:i], "##") {
+		if c >= unicode.MaxASCII && visible(string(c)) != string(c) || c == '[' && onGitHub() && strings.HasSuffix(text[:i], "##") {
 			for _, u := range utf16.Encode([]rune{c}) {
 				fmt.Fprintf(&b, `\u%04x`, u)
 			}

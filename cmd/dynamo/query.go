@@ -237,7 +237,7 @@ func runQuery(ctx context.Context, o queryOptions, s streams) error {
 	reading, stop := untilClosed(ctx, s.out)
 	defer stop()
 	defer s.data()()
-	out := newStream(s.out)
+	out := newStream(s.dataTo())
 	n, omitted, err := o.print(plan.Read(reading), plan.Selection.Keys, out, s)
 	if flushed := out.Flush(); err == nil || errors.Is(flushed, errClosed) {
 		err = flushed
