@@ -20,16 +20,46 @@ const scheme = "s3://"
 // inBucket reports whether the place is s3://BUCKET/PREFIX, and not a path.
 func inBucket(place string) bool { return strings.HasPrefix(place, scheme) }
 
-// absolute is the place in full: a run remembers it.
-func absolute(place string) (string, error) {
-	if inBucket(place) {
-		return scheme + strings.TrimRight(place[len(scheme):], "/"), nil
+// DumpPlace is the place of a dump in full: an absolute path, or s3://BUCKET/PREFIX. What text may be, beside these, is a
+// relative path or file:DIR. The error is an [*Error] of kind [Usage] for what only looks like a place of a dump: another
+// URL, an ARN, or s3: with too few slashes. A directory that is called so is ./NAME.
+func DumpPlace(text string) (string, error) {
+	if inBucket(text) {
+		return scheme + strings.TrimRight(text[len(scheme):], "/"), nil
 	}
-	path, err := filepath.Abs(place)
+	path, isFile := strings.CutPrefix(text, "file:")
+	if rest, ok := strings.CutPrefix(path, "//"); isFile && ok && !strings.HasPrefix(rest, "/") {
+		return "", usage("like file:dumps, or file:///var/dumps", "%s names a host, and a dump is in a directory of this machine, or in S3", text)
+	}
+	name, isARN := strings.CutPrefix(text, "arn:")
+	bucket, isS3 := strings.CutPrefix(text, "s3:")
+	switch {
+	case isFile && path == "":
+		return "", usage("like file:dumps", "%s names no directory", text)
+	case isFile:
+	case isARN:
+		_, bucket, isS3 = strings.Cut(name, ":s3:::")
+		fallthrough
+	case isS3:
+		hint := "like s3://backups/orders"
+		if bucket = strings.Trim(bucket, "/"); isS3 && bucket != "" {
+			hint = "for the bucket: " + scheme + bucket
+		}
+		return "", usage(hint, "%s is neither a directory nor s3://BUCKET/PREFIX", text)
+	case strings.Contains(text, "://"):
+		return "", usage("", "%s is neither a directory nor s3://BUCKET/PREFIX", text)
+	}
+	path, err := filepath.Abs(path)
 	if err != nil {
 		return "", usage("", "%w", err)
 	}
 	return path, nil
+}
+
+// storedPlace is the place of a dump that is there: its manifest, which is what Dump returns, stands for its folder.
+func storedPlace(text string) (string, error) {
+	place, err := DumpPlace(text)
+	return strings.TrimSuffix(place, "/"+archive.Manifest), err
 }
 
 // shelf is where a dump is read from.

@@ -100,7 +100,7 @@ func (t *Table) dump(ctx context.Context, to string, o DumpOptions, began time.T
 	if err != nil {
 		return err
 	}
-	if to, err = absolute(to); err != nil {
+	if to, err = DumpPlace(to); err != nil {
 		return err
 	}
 	depot, folder, err := t.depot(ctx, to)

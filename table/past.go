@@ -43,17 +43,26 @@ func (t *Table) pastNamed(ctx context.Context, from string) (*past, error) {
 		return t.pointInTime(ctx, from)
 	case strings.HasPrefix(from, "arn:"):
 		return t.backupOf(ctx, from)
-	case strings.Contains(from, "://"):
+	case strings.HasPrefix(from, "file:"), strings.Contains(from, "://"):
 		return nil, nil
 	}
-	_, err := os.Lstat(from)
-	if err == nil {
+	if checkName(from) != nil { // no backup has such a name
 		return nil, nil
 	}
-	if !errors.Is(err, fs.ErrNotExist) || checkName(from) != nil { // no backup has such a name
+	_, there := os.Lstat(from)
+	if there != nil && !errors.Is(there, fs.ErrNotExist) {
 		return nil, nil
 	}
 	list, err := t.Backups(ctx, t.baseName())
+	if there == nil {
+		if err != nil && ctx.Err() == nil { // who may not list backups restores none by its name
+			return nil, nil
+		}
+		if err == nil {
+			err = t.ambiguous(from, list)
+		}
+		return nil, err
+	}
 	if err != nil {
 		if e := (*Error)(nil); errors.As(err, &e) && e.Kind == Denied && e.Hint == "" {
 			e.Hint = "a backup is looked for because there is no directory or file " + from + " here; its ARN is not looked for"
@@ -74,6 +83,16 @@ func (t *Table) pastNamed(ctx context.Context, from string) (*past, error) {
 	return nil, usage("name one by its ARN", "table %s has %d backups of the name %q: %s", t.baseName(), len(list), from, strings.Join(names, ", "))
 }
 
+// ambiguous refuses a name that is one of a file or directory here, and of a backup.
+func (t *Table) ambiguous(name string, list []Backup) error {
+	for _, b := range list {
+		if b.Name == name {
+			return usage(fmt.Sprintf("the one: ./%s; the other: %s", name, b.ARN), "%q is a file or directory here, and table %s has a backup of that name", name, t.baseName())
+		}
+	}
+	return nil
+}
+
 // baseName is the table's name without an ARN around it.
 func (t *Table) baseName() string {
 	if _, name, found := strings.Cut(t.name, ":table/"); found {
@@ -85,6 +104,10 @@ func (t *Table) baseName() string {
 // backupOf finds a backup by its ARN.
 func (t *Table) backupOf(ctx context.Context, name string) (*past, error) {
 	where, err := arn.Parse(name)
+	if err == nil && where.Service == "s3" {
+		_, err := DumpPlace(name)
+		return nil, err
+	}
 	if err != nil || where.Service != "dynamodb" || !strings.Contains(where.Resource, "/backup/") {
 		return nil, usage("see: dynamo backup list", "%q is not the ARN of a backup of DynamoDB's", name)
 	}

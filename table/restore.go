@@ -15,12 +15,13 @@ const phaseCheck = "check"
 // Restore puts the items of a backup back into the table. It is a [Table.Copy] with the backup as its source, with the
 // same guards, journal or AWS backup, run directory and Summary. What from may be:
 //
-//   - the directory of a dump, or of an AWS export, its own or one that holds just one; or a run's dead-letter file;
+//   - the directory of a dump, or of an AWS export, its own or one that holds just one, or its manifest-summary.json; or a
+//     run's dead-letter file; also as file:DIR;
 //   - s3://BUCKET/PREFIX, likewise, read with the table's profile in whatever region it is; what breaks off is read on from there;
 //   - an AWS on-demand backup, by its ARN, or by its name if the table has one of that name;
 //   - a point in time: "pitr:latest", or a time like "pitr:2026-11-20T10:00:00Z".
 //
-// Something that is there as a file or directory is taken for that, before it is looked for among the backups.
+// A name that is one of a file or directory here and of a backup is refused: ./NAME is the one, its ARN the other.
 //
 // Where Mode is "" it is Sync, but Merge for a dead-letter file, which is no whole table. Slice, SkipExpired and
 // Verify are for tables only.
@@ -105,7 +106,7 @@ func (t *Table) checked(ctx context.Context, schema item.Schema, from string, o 
 	if err != nil {
 		return nil, o, err
 	}
-	if from, err = absolute(from); err != nil {
+	if from, err = storedPlace(from); err != nil {
 		return nil, o, err
 	}
 	if o.Watch != nil {

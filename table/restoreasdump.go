@@ -52,7 +52,7 @@ func (a *anew) describeDump(ctx context.Context, t *Table, live *Description) er
 func (a *anew) aboutDump(ctx context.Context, t *Table) (aboutTable, error) {
 	var about aboutTable
 	a.plan.Source = Description{Path: a.from}
-	path, err := absolute(a.from)
+	path, err := storedPlace(a.from)
 	if err != nil {
 		return about, err
 	}

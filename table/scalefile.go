@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"runtime"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/dynamo-cmdline/dynamo/scaling"
@@ -45,18 +46,49 @@ const (
 	scaleFileMax = 16 << 20 // bytes; a table with 20 indexes takes some 50 kB
 )
 
-// SaveScaling writes what was read of tables to a file: whole or not at all, for
-// the owner's eyes only, over a file that is there.
+// SaveScaling writes what was read of tables to a file: whole or not at all, for the owner's eyes only, over a plain file
+// that is there. A device or a pipe is written into; a link to a file, or what else is no file, is refused.
 func SaveScaling(file string, list []SavedScaling) error {
+	err := saveScaling(file, list)
+	if err != nil && kindOf(err) != Refused {
+		err = &Error{Failed, "", fmt.Errorf("save to %s: %w", file, err)}
+	}
+	return err
+}
+
+func saveScaling(file string, list []SavedScaling) error {
+	if is, err := os.Lstat(file); err == nil && !is.Mode().IsRegular() {
+		if is, err = os.Stat(file); err != nil || is.Mode().IsRegular() || is.IsDir() {
+			return refused("name a file that is one, or - for the standard output", "%s is a link or a directory: it is left alone", file)
+		}
+		// Without blocking, for nobody may be at a pipe's other end.
+		f, err := os.OpenFile(file, os.O_WRONLY|syscall.O_NONBLOCK, 0)
+		if err != nil {
+			return err
+		}
+		return errors.Join(WriteScaling(f, list), f.Close())
+	}
 	dir, err := os.OpenRoot(filepath.Dir(file))
-	if err == nil {
-		err = writeWhole(dir, filepath.Base(file), scaleFile{Version: scaleVersion, Tables: list})
-		dir.Close()
-	}
 	if err != nil {
-		return &Error{Failed, "", fmt.Errorf("save to %s: %w", file, err)}
+		return err
 	}
-	return nil
+	defer dir.Close()
+	return writeWhole(dir, filepath.Base(file), scaleFile{Version: scaleVersion, Tables: list})
+}
+
+// WriteScaling writes what SaveScaling keeps in a file.
+func WriteScaling(w io.Writer, list []SavedScaling) error {
+	text, err := scaleFile{Version: scaleVersion, Tables: list}.text()
+	if err == nil {
+		_, err = w.Write(text)
+	}
+	return err
+}
+
+// text is the file's content.
+func (f scaleFile) text() ([]byte, error) {
+	text, err := json.MarshalIndent(f, "", "  ")
+	return append(text, '\n'), err
 }
 
 // LoadScaling reads what SaveScaling wrote, or the record of a change: then it is
@@ -201,9 +233,9 @@ func (r *record) finish() error {
 }
 
 // writeWhole writes a file under another name, and renames it when it is on
-// disk. A link of that name is replaced, not followed.
+// disk. A link that has got that name meanwhile is replaced, not followed.
 func writeWhole(dir *os.Root, name string, content scaleFile) (err error) {
-	text, err := json.MarshalIndent(content, "", "  ")
+	text, err := content.text()
 	if err != nil {
 		return err
 	}
@@ -217,7 +249,7 @@ func writeWhole(dir *os.Root, name string, content scaleFile) (err error) {
 			_ = dir.Remove(temporary) // the first error says more
 		}
 	}()
-	_, err = f.Write(append(text, '\n'))
+	_, err = f.Write(text)
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}

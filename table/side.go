@@ -61,7 +61,7 @@ func (d *Dump) opened(ctx context.Context, about Description, tmp string) (origi
 // openDump reads the manifests of the dump at that place, and what they say of it. The key is not among that.
 // Only for a bucket there must be a table.
 func (t *Table) openDump(ctx context.Context, place string) (*archive.Stored, Description, error) {
-	place, err := absolute(place)
+	place, err := storedPlace(place)
 	about := Description{Path: place}
 	if err != nil {
 		return nil, about, err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -146,8 +147,9 @@ func (o *backupOptions) dumpFlags(c *cli.Context) (err error) {
 		return badUsage("", "--segments %d: want 1 or more", c.Int("segments"))
 	case c.Duration("max-retry-time") <= 0:
 		return badUsage("", "--max-retry-time %s: want more than nothing", c.Duration("max-retry-time"))
-	case elsewhere(o.to):
-		return badUsage("", "--to %s: want a directory, or s3://BUCKET/PREFIX", o.to)
+	}
+	if _, err := table.DumpPlace(o.to); err != nil {
+		return flagError("to", err)
 	}
 	o.dump = table.DumpOptions{
 		Compress: c.String("compress"), Segments: c.Int("segments"), Eventual: c.Bool("eventual"), Stall: c.Duration("max-retry-time"),
@@ -156,9 +158,13 @@ func (o *backupOptions) dumpFlags(c *cli.Context) (err error) {
 	return err
 }
 
-// elsewhere reports whether the place is a URL, and not of a bucket.
-func elsewhere(place string) bool {
-	return strings.Contains(place, "://") && !strings.HasPrefix(place, "s3://")
+// flagError says which flag an error of usage is about.
+func flagError(flag string, err error) error {
+	known := (*table.Error)(nil)
+	if errors.As(err, &known) {
+		return &table.Error{Kind: known.Kind, Hint: known.Hint, Err: fmt.Errorf("--%s: %w", flag, known.Err)}
+	}
+	return err
 }
 
 func runDump(ctx context.Context, o backupOptions, s streams) error {

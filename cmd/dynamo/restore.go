@@ -95,8 +95,10 @@ func restoreFlags(c *cli.Context) (o restoreOptions, err error) {
 			return o, badUsage("leave it out", "--%s means nothing for a new table", name)
 		}
 	}
-	if elsewhere(o.from) {
-		return o, badUsage("", "--from %s: want a directory, a file, or s3://BUCKET/PREFIX", o.from)
+	if aws := strings.HasPrefix(o.from, "arn:aws") && !strings.Contains(o.from, ":s3:") || strings.HasPrefix(o.from, "pitr:"); o.from != "" && !aws {
+		if _, err := table.DumpPlace(o.from); err != nil { // which a backup's name is, too, before it is looked for
+			return o, flagError("from", err)
+		}
 	}
 	return o, nil
 }

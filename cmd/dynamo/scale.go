@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -62,7 +63,7 @@ Exit codes: 0 done or nothing to do, 1 failed, 2 usage or configuration, 6 crede
 			&cli.BoolFlag{Name: "disable-scale-in", Aliases: []string{"disableScaleIn"}, Usage: "policies never lower the capacity; =false ends that", DisableDefaultText: true},
 			also("scale-in-cooldown", "scaleInCooldown", "`D` (or seconds) from one lowering to the next"),
 			also("scale-out-cooldown", "scaleOutCooldown", "`D` (or seconds) from one raise to the next"),
-			&cli.StringFlag{Name: "save", Usage: "write what the tables are to `FILE`, before anything is changed"},
+			&cli.StringFlag{Name: "save", Usage: "write what the tables are to `FILE`, or - for stdout, before anything is changed"},
 			&cli.StringFlag{Name: "from", Usage: "put back exactly what is in `FILE`, of --save or of the run directory"},
 			&cli.StringFlag{Name: "region", Usage: "`REGION`, over the profile's own"},
 			&cli.StringFlag{Name: "endpoint-url", Usage: "`URL` of the endpoint; plain http on this machine only"},
@@ -115,6 +116,8 @@ func scaleFlags(c *cli.Context) (scaleOptions, error) {
 		return o, badUsage("put it back first, then scale", "--from puts back exactly what was saved: nothing else can be asked for")
 	case o.from == "" && len(o.tables) == 0:
 		return o, badUsage("see: dynamo scale --help", "--table NAME is missing")
+	case o.save == "-" && o.display.json:
+		return o, badUsage("name a file", "--save - and --json both want the standard output")
 	case o.from == "" && o.save == "" && !asked:
 		return o, badUsage("see: dynamo scale --help", "nothing is asked for: no mode, no capacity, no range")
 	}
@@ -224,7 +227,11 @@ func runScale(ctx context.Context, o scaleOptions, s streams) error {
 	}
 	show := newDoings(s, o.display, log)
 	if o.save != "" {
-		if !saveAll(ctx, o, tables, results, show) || o.only() {
+		ok := saveAll(ctx, o, tables, results, show, s)
+		if o.save == "-" {
+			s.out = s.err // what was saved has it to itself
+		}
+		if !ok || o.only() {
 			return o.display.scaled(s, results, show)
 		}
 	}
@@ -307,7 +314,7 @@ func namesIn(o scaleOptions, list []table.SavedScaling) ([]string, error) {
 
 // saveAll reads all tables and writes the file. If one cannot be read there is
 // none, and it returns false.
-func saveAll(ctx context.Context, o scaleOptions, tables []*table.Table, results []scaleResult, show *doings) bool {
+func saveAll(ctx context.Context, o scaleOptions, tables []*table.Table, results []scaleResult, show *doings, s streams) bool {
 	each(tables, results, func(t *table.Table, r *scaleResult) {
 		options := o.scale
 		options.Watch = show.watch(r.name)
@@ -326,7 +333,13 @@ func saveAll(ctx context.Context, o scaleOptions, tables []*table.Table, results
 	if worst != nil { // what became of the others follows from that, and is no worse
 		err = &table.Error{Kind: table.Kind(exitCode(worst)), Err: errNotSaved}
 	}
-	if err == nil && !o.dryRun {
+	switch {
+	case err != nil || o.dryRun:
+	case o.save == "-":
+		if err = table.WriteScaling(s.out, list); err != nil {
+			err = fmt.Errorf("write what was saved: %w", err)
+		}
+	default:
 		err = table.SaveScaling(o.save, list)
 	}
 	for i := range results {
@@ -335,7 +348,9 @@ func saveAll(ctx context.Context, o scaleOptions, tables []*table.Table, results
 			r.err = err
 		}
 		if err == nil && !o.dryRun {
-			r.file = o.save
+			if r.file = o.save; r.file == "-" {
+				r.file = "stdout"
+			}
 		}
 	}
 	return err == nil

@@ -18,12 +18,13 @@ func (o *compareOptions) ofDump() bool { return o.sourceDump != "" || o.targetDu
 func (o *compareOptions) dumps(c *cli.Context) error {
 	for i, dump := range []*string{&o.sourceDump, &o.targetDump} {
 		side := []string{"source", "target"}[i]
-		place, ok := strings.CutPrefix(c.String(side), "file:")
-		if !ok && !strings.HasPrefix(place, "s3://") {
+		place := c.String(side)
+		// What dynamo backup --to prints is one, too.
+		if !strings.HasPrefix(place, "file:") && !strings.HasPrefix(place, "s3:") && !strings.HasPrefix(place, "arn:") && !strings.HasSuffix(place, "/manifest-summary.json") {
 			continue
 		}
-		if place == "" {
-			return badUsage("like file:dumps", "--%s %s: want a directory", side, c.String(side))
+		if _, err := table.DumpPlace(place); err != nil {
+			return flagError(side, err)
 		}
 		*dump = place
 		for _, name := range []string{side + "-region", side + "-endpoint-url", side + "-table"} {

@@ -27,10 +27,13 @@ const (
 // endings are how the names of data files end.
 var endings = map[Compression]string{Gzip: ".json.gz", Zstd: ".json.zst"}
 
+// Manifest is the name of the file that says what a dump is: with it there is one.
+const Manifest = "manifest-summary.json"
+
 const (
 	exportDir    = "AWSDynamoDB"
 	dataDir      = "data"
-	summaryName  = "manifest-summary.json"
+	summaryName  = Manifest
 	filesName    = "manifest-files.json"
 	aboutName    = "table.json"
 	checksumTail = ".checksum" // of the file beside a manifest that has its MD5

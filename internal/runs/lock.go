@@ -56,6 +56,9 @@ func (s *Store) Lock(target Place) (*Lock, error) {
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("make the directory of locks: %w", err)
 	}
+	if err := plainDir(dir); err != nil {
+		return nil, fmt.Errorf("lock the target: %w", err)
+	}
 	// No part holds a +, so that two targets never share a name.
 	name := fmt.Sprintf("%s+%s+%s.lock", target.Account, target.Region, short(target.Table))
 	if name != filepath.Base(name) {

@@ -105,7 +105,19 @@ func Open(dir string) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the directory of runs: %w", err)
 	}
+	if err := plainDir(dir); err != nil {
+		return nil, fmt.Errorf("open the directory of runs: %w", err)
+	}
 	return &Store{dir}, nil
+}
+
+// plainDir refuses a link: whoever can plant one must not choose what is written over.
+func plainDir(dir string) error {
+	is, err := os.Lstat(dir)
+	if err == nil && !is.IsDir() {
+		err = fmt.Errorf("%s is a link, or no directory", dir)
+	}
+	return err
 }
 
 // Dir is the store's directory.
