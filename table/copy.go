@@ -130,7 +130,7 @@ func (o CopyOptions) check() error {
 			return queryError(err)
 		}
 	}
-	return nil
+	return o.Protected.Check()
 }
 
 // Copy makes the target's items equal to the source's (Sync, Replace), or puts the

@@ -6,7 +6,6 @@ import (
 	"math/bits"
 	"runtime"
 	"slices"
-	"strings"
 )
 
 // A Plan is what a copy, or another run, would do, or is about to do.
@@ -47,69 +46,6 @@ type Plan struct {
 	Joined     bool   `json:"-"`                 // both tables are read, and only what differs is written
 	Keeps      bool   `json:"-"`                 // nothing is deleted
 	Unattended bool   `json:"-"`                 // CopyOptions.Unattended, of the run that this goes on with where there is one
-}
-
-// A Guard lists what must not be written to without being named. See
-// [CopyOptions].
-type Guard struct {
-	Accounts []string // account ids
-	Profiles []string
-	Tables   []string
-}
-
-// defaultProfile is the one that AWS reads where none is in force.
-const defaultProfile = "default"
-
-// alarming are the words that protect a profile or table that has one in its name.
-var alarming = []string{"prod", "production", "live"}
-
-// Protects says why the table is protected from being written to, or "".
-func (g Guard) Protects(d Description) string {
-	switch {
-	case slices.Contains(g.Accounts, d.Account):
-		return "account " + d.Account + " is listed as protected"
-	case slices.Contains(g.Profiles, or(d.Profile, defaultProfile)):
-		return fmt.Sprintf("profile %q is listed as protected", or(d.Profile, defaultProfile))
-	case slices.Contains(g.Tables, d.Table):
-		return fmt.Sprintf("table %q is listed as protected", d.Table)
-	case d.DeletionProtected:
-		return fmt.Sprintf("table %q has deletion protection on", d.Table)
-	}
-	for _, name := range []string{d.Profile, d.Table} {
-		for _, word := range words(name) {
-			if slices.Contains(alarming, strings.ToLower(word)) {
-				return fmt.Sprintf("%q has the word %q in its name", name, word)
-			}
-		}
-	}
-	return ""
-}
-
-// words splits a name at everything that is no letter or digit, and where
-// camel case begins a word.
-func words(name string) []string {
-	var list []string
-	var word []rune
-	end := func() {
-		if len(word) > 0 {
-			list = append(list, string(word))
-		}
-		word = nil
-	}
-	lower := func(c rune) bool { return c >= 'a' && c <= 'z' }
-	upper := func(c rune) bool { return c >= 'A' && c <= 'Z' }
-	for _, c := range name {
-		if !lower(c) && !upper(c) && (c < '0' || c > '9') {
-			end()
-			continue
-		}
-		if upper(c) && len(word) > 0 && lower(word[len(word)-1]) {
-			end()
-		}
-		word = append(word, c)
-	}
-	end()
-	return list
 }
 
 // PlanCopy looks at both tables and says what Copy would do. It changes
@@ -158,7 +94,7 @@ func planCopy(ctx context.Context, source origin, target *Table, o CopyOptions) 
 	if b, ok := source.(*beside); ok {
 		p.Temporary = b.name
 	}
-	p.Warnings = warnings(source.table(), target, p)
+	p.Warnings = append(warnings(source.table(), target, p), o.Protected.strangers()...)
 	if err := source.preflight(ctx, p.Source, o); err != nil {
 		return p, err
 	}
@@ -196,15 +132,6 @@ func (p Plan) guard(o CopyOptions) error {
 		return mismatch("", "the keys do not fit: source has %s, target has %s", p.Source.Schema, p.Target.Schema)
 	}
 	return o.allowed(p.Target)
-}
-
-// allowed refuses a target that is protected and not named.
-func (o CopyOptions) allowed(target Description) error {
-	name := target.Profile + "/" + target.Table
-	if why := o.Protected.Protects(target); why != "" && o.AllowProtected != name {
-		return refused("if you mean it: --allow-protected "+name, "%s is protected: %s", target, why)
-	}
-	return nil
 }
 
 // warnings are what the user should know of the tables; source is nil where there is none.

@@ -70,6 +70,9 @@ func (t *Table) planAs(ctx context.Context, from, name string, o CopyOptions) (*
 	if strings.HasPrefix(name, "arn:") {
 		return nil, usage("", "%q is no name for a new table", name)
 	}
+	if err := o.Protected.Check(); err != nil {
+		return nil, err
+	}
 	to, err := t.Other(name)
 	if err != nil {
 		return nil, err
@@ -123,6 +126,7 @@ func (t *Table) planAs(ctx context.Context, from, name string, o CopyOptions) (*
 	if t.notice != "" {
 		a.plan.Warnings = append(a.plan.Warnings, t.notice)
 	}
+	a.plan.Warnings = append(a.plan.Warnings, o.Protected.strangers()...)
 	return a, o.allowed(d)
 }
 
@@ -276,6 +280,9 @@ func resumeAs(ctx context.Context, store *runs.Store, name string, to *Table, o 
 	}
 	c.plan = Plan{Command: commandRestore, Source: p.about, Creates: true, Unattended: o.Unattended, Resumes: name,
 		Target: Description{Profile: to.profile, Account: state.Target.Account, Region: state.Target.Region, Table: state.Target.Table, Endpoint: to.endpoint()}}
+	if err := o.allowed(c.plan.Target); err != nil {
+		return Summary{}, err
+	}
 	if err := c.hold(state.Target); err != nil {
 		return Summary{}, err
 	}

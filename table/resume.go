@@ -23,6 +23,9 @@ type ResumeOptions struct {
 	// Endpoint are ignored. Nil for nothing.
 	Access func(profile string) Access
 
+	Protected      Guard  // what is protected by now, beside what was when the run began
+	AllowProtected string // "PROFILE/TABLE" of a protected target that may be written to after all; "" for the run's own
+
 	Shape   copier.Shape     // the run's own, if it had one
 	Stall   time.Duration    // 0 for the run's own
 	Confirm func(Plan) error // as in [CopyOptions]
@@ -57,6 +60,8 @@ func Resume(ctx context.Context, name string, o ResumeOptions) (Summary, error) 
 	if o.Stall != 0 {
 		options.Stall = o.Stall
 	}
+	options.Protected = options.Protected.with(o.Protected)
+	options.AllowProtected = or(o.AllowProtected, options.AllowProtected)
 	c := &copying{command: state.Command, CopyOptions: options.defaults(), began: time.Now()}
 	switch state.Command {
 	case commandRestore:

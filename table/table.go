@@ -128,16 +128,16 @@ func or(text, otherwise string) string {
 	return text
 }
 
+// nameCharacters are those of a table's name.
+const nameCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
+
 // checkName holds the name to DynamoDB's rule for tables.
 func checkName(name string) error {
 	base := name
 	if strings.HasPrefix(name, "arn:") {
 		_, base, _ = strings.Cut(name, ":table/")
 	}
-	ok := len(base) >= 3 && len(base) <= 255
-	for _, c := range base {
-		ok = ok && (c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '.' || c == '-')
-	}
+	ok := len(base) >= 3 && len(base) <= 255 && strings.Trim(base, nameCharacters) == ""
 	if !ok {
 		return usage("a table name has 3 to 255 of the characters a-z A-Z 0-9 _ . -", "%q is not a table name", name)
 	}

@@ -109,7 +109,7 @@ func (t *Table) planTarget(ctx context.Context, p *Plan, o CopyOptions) (err err
 	if p.WriteUnits, err = o.WriteUnits.of(p.Target, p.Target.WriteCapacity, "write"); err != nil {
 		return err
 	}
-	p.Warnings = warnings(nil, t, *p)
+	p.Warnings = append(warnings(nil, t, *p), o.Protected.strangers()...)
 	return nil
 }
 

@@ -2,8 +2,11 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -29,25 +32,58 @@ type protected table.Guard
 
 func (p *protected) UnmarshalYAML(node *yaml.Node) error {
 	if node.Kind == yaml.SequenceNode {
-		var names []string
-		if err := node.Decode(&names); err != nil {
-			return err
-		}
-		*p = protected{Accounts: names, Profiles: names, Tables: names}
-		return nil
+		return p.add(node, table.GuardOf)
 	}
-	var lists struct {
-		Accounts []string `yaml:"accounts"`
-		Profiles []string `yaml:"profiles"`
-		Tables   []string `yaml:"tables"`
+	if node.Kind != yaml.MappingNode {
+		return badUsage("", "line %d: want accounts:, profiles: and tables:", node.Line)
 	}
 	// Decode on a node does not inherit the strictness of its decoder.
 	if err := strict(node, "accounts", "profiles", "tables"); err != nil {
 		return err
 	}
-	err := node.Decode(&lists)
-	*p = protected{Accounts: lists.Accounts, Profiles: lists.Profiles, Tables: lists.Tables}
-	return err
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		err := p.add(node.Content[i+1], func(entry string) (table.Guard, error) {
+			var g table.Guard
+			switch node.Content[i].Value {
+			case "accounts":
+				g.Accounts = []string{entry}
+			case "profiles":
+				g.Profiles = []string{entry}
+			case "tables":
+				g.Tables = []string{entry}
+			}
+			return g, g.Check()
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// add reads a list of entries, and says in which line one is that can match nothing.
+func (p *protected) add(list *yaml.Node, guard func(entry string) (table.Guard, error)) error {
+	if list.Kind == yaml.AliasNode {
+		list = list.Alias
+	}
+	if list.Tag == "!!null" {
+		return nil
+	}
+	if list.Kind != yaml.SequenceNode {
+		return badUsage("", "line %d: want a list", list.Line)
+	}
+	for _, node := range list.Content {
+		var entry string
+		if err := node.Decode(&entry); err != nil {
+			return err
+		}
+		g, err := guard(entry)
+		if err != nil {
+			return badUsage(hintOf(err), "line %d: %w", node.Line, err)
+		}
+		p.Accounts, p.Profiles, p.Tables = append(p.Accounts, g.Accounts...), append(p.Profiles, g.Profiles...), append(p.Tables, g.Tables...)
+	}
+	return nil
 }
 
 func strict(node *yaml.Node, known ...string) error {
@@ -66,6 +102,12 @@ func readConfig(path string) (config, error) {
 	if file == "" {
 		file = configFile
 	}
+	if filepath.Base(file) == configFile {
+		// Nobody would miss what it does not protect.
+		if other := strings.TrimSuffix(file, "yaml") + "yml"; exists(other) {
+			return c, badUsage("the configuration is "+configFile, "%s is not read: move it, or name it with --config", other)
+		}
+	}
 	f, err := os.Open(file)
 	if path == "" && errors.Is(err, fs.ErrNotExist) {
 		return c, nil
@@ -74,16 +116,12 @@ func readConfig(path string) (config, error) {
 		return c, badUsage("", "read the configuration: %v", err)
 	}
 	defer f.Close() //nolint:errcheck // it was only read
-	var node yaml.Node
-	if err := yaml.NewDecoder(f).Decode(&node); err != nil {
-		if err.Error() == "EOF" {
-			return c, nil // an empty file says nothing
-		}
+	top, err := document(f)
+	if err != nil {
 		return c, badUsage("", "%s: %s", file, strings.Join(strings.Fields(err.Error()), " "))
 	}
-	top := node.Content[0]
-	if top.Tag == "!!null" {
-		return c, nil // nor does one that holds nothing
+	if top == nil || top.Tag == "!!null" {
+		return c, nil // a file that holds nothing says nothing
 	}
 	if top.Kind != yaml.MappingNode {
 		return c, badUsage("", "%s: line %d: want tables: and protected:", file, top.Line)
@@ -92,7 +130,30 @@ func readConfig(path string) (config, error) {
 		return c, badUsage("the keys are tables and protected", "%s: %v", file, err)
 	}
 	if err := top.Decode(&c); err != nil {
-		return c, badUsage("", "%s: %s", file, strings.Join(strings.Fields(err.Error()), " "))
+		return c, badUsage(hintOf(err), "%s: %s", file, strings.Join(strings.Fields(err.Error()), " "))
 	}
 	return c, nil
+}
+
+// document is the one that the file holds; nil for none.
+func document(r io.Reader) (*yaml.Node, error) {
+	var first, second yaml.Node
+	all := yaml.NewDecoder(r)
+	if err := all.Decode(&first); errors.Is(err, io.EOF) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	switch err := all.Decode(&second); {
+	case err == nil:
+		return nil, fmt.Errorf("line %d: it is a second document, which would not be read", second.Line)
+	case !errors.Is(err, io.EOF):
+		return nil, err
+	}
+	return first.Content[0], nil
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }

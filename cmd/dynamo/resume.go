@@ -15,6 +15,8 @@ import (
 // resumeOptions are the flags of resume.
 type resumeOptions struct {
 	run, runDir string // run is "" for the latest
+	config      string
+	allow       string
 	yes         bool
 	display     display
 	stall       time.Duration
@@ -27,12 +29,14 @@ func resumeCommand(s streams) *cli.Command {
 dynamo resume 20261120T101112Z-orders
 dynamo runs                                        # lists them`,
 		Description: `Goes on with a run from its directory: profiles, tables, options and how far it came are in there.
-The tables must be the same ones. A run that was started with --yes asks nothing; another asks on
+The tables must be the same ones. What dynamo.yaml protects by now is protected. A run that was started with --yes asks nothing; another asks on
 a terminal, and elsewhere needs --yes.
 
 The exit codes are those of the run's own command; 7 where the directory is damaged or does not fit.`,
 		Flags: append([]cli.Flag{
 			&cli.BoolFlag{Name: "yes", Usage: "answer yes to the question", DisableDefaultText: true},
+			&cli.StringFlag{Name: "allow-protected", Usage: "`PROFILE/TABLE` of a protected target that may be written to"},
+			&cli.StringFlag{Name: "config", Usage: "`FILE` instead of dynamo.yaml in the working directory"},
 			&cli.DurationFlag{Name: "max-retry-time", Usage: "give up after `D` without any progress", DefaultText: "the run's own"},
 		}, everyFlags()...),
 		OnUsageError: usageError,
@@ -47,19 +51,23 @@ The exit codes are those of the run's own command; 7 where the directory is dama
 				return badUsage("", "--max-retry-time %s: want more than nothing", c.Duration("max-retry-time"))
 			}
 			return runResume(c.Context, resumeOptions{
-				run: c.Args().First(), runDir: c.String("run-dir"), yes: c.Bool("yes"), display: displayFlags(c), stall: c.Duration("max-retry-time"),
+				run: c.Args().First(), runDir: c.String("run-dir"), config: c.String("config"), allow: c.String("allow-protected"), yes: c.Bool("yes"), display: displayFlags(c), stall: c.Duration("max-retry-time"),
 			}, s)
 		},
 	}
 }
 
 func runResume(ctx context.Context, o resumeOptions, s streams) error {
+	conf, err := readConfig(o.config)
+	if err != nil {
+		return err
+	}
 	log := o.display.logger(s)
 	show := newProgress(s, o.display, log)
 	defer show.stop()
 	var r result
 	summary, err := table.Resume(ctx, o.run, table.ResumeOptions{
-		RunDir: o.runDir, Stall: o.stall,
+		RunDir: o.runDir, Stall: o.stall, Protected: table.Guard(conf.Protected), AllowProtected: o.allow,
 		Access: func(profile string) table.Access {
 			return table.Access{Log: log, Version: version, MFA: func(serial string) (string, error) { return askCode(ctx, profile, serial, s) }}
 		},

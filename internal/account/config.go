@@ -2,6 +2,8 @@ package account
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -14,8 +16,7 @@ func normalise(text string, credentials bool) (string, error) {
 	if err := checkText(text); err != nil {
 		return "", err
 	}
-	// Python's ends of lines; the SDK knows a lone \r for none.
-	lines := strings.Split(strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\r", "\n"), "\n")
+	lines := linesOf(text)
 	changed := strings.Count(text, "\r") > strings.Count(text, "\r\n")
 	p := parser{credentials: credentials, sections: map[string]int{}}
 	for i, line := range lines {
@@ -31,6 +32,23 @@ func normalise(text string, credentials bool) (string, error) {
 		return text, nil
 	}
 	return strings.Join(lines, "\n"), nil
+}
+
+// linesOf splits at Python's ends of lines; the SDK knows a lone \r for none.
+func linesOf(text string) []string {
+	return strings.Split(strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\r", "\n"), "\n")
+}
+
+// sections are the names of the sections, up to the first line that cannot be read.
+func sections(text string, credentials bool) []string {
+	p := parser{credentials: credentials, sections: map[string]int{}}
+	for i, line := range linesOf(text) {
+		p.line = i + 1
+		if _, err := p.read(line); err != nil {
+			break
+		}
+	}
+	return slices.Sorted(maps.Keys(p.sections))
 }
 
 // checkText refuses what is no text in UTF-8.

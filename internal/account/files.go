@@ -19,14 +19,20 @@ type Files struct {
 	copies string   // directory of the copies; "" for none
 }
 
+// Where the files are, if not in ~/.aws.
+const (
+	configVariable      = "AWS_CONFIG_FILE"
+	credentialsVariable = "AWS_SHARED_CREDENTIALS_FILE"
+)
+
 // Open reads both files, where the environment says they are, else in ~/.aws. The error names
 // the file and the line that the AWS CLI would not take. A file that is not there is none.
 func Open() (*Files, error) {
 	f := new(Files)
 	var err error
-	f.Config, err = f.open("AWS_CONFIG_FILE", "config", false)
+	f.Config, err = f.open(configVariable, "config", false)
 	if err == nil {
-		f.Credentials, err = f.open("AWS_SHARED_CREDENTIALS_FILE", "credentials", true)
+		f.Credentials, err = f.open(credentialsVariable, "credentials", true)
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
@@ -47,14 +53,10 @@ func (f *Files) Close() error {
 
 // open reads the file that the variable names, and returns what the SDK is to read in its place.
 func (f *Files) open(variable, name string, credentials bool) ([]string, error) {
-	path := expand(os.Getenv(variable))
-	if path == "" {
-		home := home()
-		if home == "" { // the SDK would look into the working directory
-			f.looked = append(f.looked, "~/.aws/"+name+" (there is no home directory, set HOME)")
-			return []string{}, nil
-		}
-		path = filepath.Join(home, ".aws", name)
+	path := place(variable, name)
+	if path == "" { // the SDK would look into the working directory
+		f.looked = append(f.looked, "~/.aws/"+name+" (there is no home directory, set HOME)")
+		return []string{}, nil
 	}
 	raw, err := os.ReadFile(path)
 	switch {
@@ -94,6 +96,17 @@ func (f *Files) copy(name, text string) (string, error) {
 		return "", fmt.Errorf("copy the %s file: %w", name, err)
 	}
 	return path, nil
+}
+
+// place is where a file is, or "" where there is no home directory.
+func place(variable, name string) string {
+	switch path := expand(os.Getenv(variable)); {
+	case path != "":
+		return path
+	case home() == "":
+		return ""
+	}
+	return filepath.Join(home(), ".aws", name)
 }
 
 // expand puts variables and the home directory into a path, as the AWS CLI does: a variable that is not set stays.

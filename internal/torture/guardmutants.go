@@ -7,6 +7,14 @@ var guardMutants = []mutant{
 		old: `cmp.Or(profile, os.Getenv("AWS_PROFILE"), os.Getenv("AWS_DEFAULT_PROFILE"))`, new: `cmp.Or(profile, os.Getenv("DYNAMO_PROFILE"))`,
 	},
 	{
+		name: "an entry that can match nothing is taken", file: "table/protected.go", part: "guards",
+		old: "		if !isAccount(entry) {\n			return usage(", new: "		if entry == \"\" {\n			return usage(",
+	},
+	{
+		name: "of a configuration only the first document counts", file: "cmd/dynamo/config.go", part: "guards",
+		old: "	case err == nil:\n		return nil, fmt.Errorf(", new: "	case err == nil && second.Line < 0:\n		return nil, fmt.Errorf(",
+	},
+	{
 		name: "a target need not know its replicas", file: "table/identity.go", part: "guards",
 		old: "if slices.Contains(d.Replicas, other.ARN) || slices.Contains(other.Replicas, d.ARN) {", new: "if slices.Contains(d.Replicas, other.ARN) {",
 	},

@@ -162,15 +162,15 @@ var tableMutants = []mutant{
 		old: "if p.Source.Schema != p.Target.Schema {", new: "if p.Source.Schema.Partition.Name != p.Target.Schema.Partition.Name {",
 	},
 	{
-		name: "nothing is protected", file: "table/plan.go", part: "guards",
+		name: "nothing is protected", file: "table/protected.go", part: "guards",
 		old: `why != "" && o.AllowProtected != name`, new: `why != "" && o.AllowProtected == "never"`,
 	},
 	{
-		name: "a protected table is allowed under any name", file: "table/plan.go", part: "guards",
+		name: "a protected table is allowed under any name", file: "table/protected.go", part: "guards",
 		old: `why != "" && o.AllowProtected != name`, new: `why != "" && o.AllowProtected == ""`,
 	},
 	{
-		name: "deletion protection protects nothing", file: "table/plan.go", part: "guards",
+		name: "deletion protection protects nothing", file: "table/protected.go", part: "guards",
 		old: "case d.DeletionProtected:", new: `case d.DeletionProtected && d.Table == "":`,
 	},
 	{
