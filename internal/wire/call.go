@@ -10,6 +10,7 @@ import (
 	"hash/crc32"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"strconv"
 	"time"
@@ -21,11 +22,9 @@ const (
 	// idleLimit ends an attempt in which no byte has moved for so long.
 	idleLimit = 10 * time.Second
 	// slowest is the bytes per second that an attempt must move on average, each
-	// way, after the first idleLimit: an answer that trickles is no answer.
+	// way, after the first idleLimit: an answer that trickles is no answer. While it moves more, an attempt takes
+	// as long as it takes.
 	slowest = 8 << 10
-	// attemptLimit ends any attempt: what has not been applied by then will
-	// hardly be.
-	attemptLimit = 60 * time.Second
 	// maxReply bounds a response body. A page holds 1 MB of data, of which a
 	// control character may take six bytes each.
 	maxReply = 32 << 20
@@ -105,23 +104,19 @@ func (t *Table) attempt(ctx context.Context, c call, into []byte) (reply []byte,
 type watcher struct {
 	timer *time.Timer
 	end   time.Time // moves out as bytes come
-	last  time.Time // does not
 }
 
 // watch begins with a request of so many bytes. How those move is not to be
 // seen from here: they get the time.
 func watch(cancel context.CancelCauseFunc, size int) *watcher {
-	now := time.Now()
-	w := &watcher{end: now.Add(idleLimit + paid(size)), last: now.Add(attemptLimit)}
-	w.timer = time.AfterFunc(min(idleLimit+paid(size), attemptLimit), func() { cancel(errSlow) })
-	return w
+	limit := idleLimit + paid(size)
+	return &watcher{time.AfterFunc(limit, func() { cancel(errSlow) }), time.Now().Add(limit)}
 }
 
 // moved is told of bytes that came.
 func (w *watcher) moved(n int) {
 	w.end = w.end.Add(paid(n))
-	now := time.Now()
-	w.timer.Reset(min(idleLimit, w.end.Sub(now), w.last.Sub(now)))
+	w.timer.Reset(min(idleLimit, time.Until(w.end)))
 }
 
 // paid is the time that so many bytes may take.
@@ -169,7 +164,9 @@ func brokenOff(ctx context.Context, err error) error {
 	if e, ok := err.(*Error); ok { //nolint:errorlint // only our own, just made
 		return e
 	}
-	return &Error{Kind: Transient, Ambiguous: true, Message: err.Error(), Err: err}
+	timeout := net.Error(nil) // also of a connection that is not made in time
+	slow := errors.Is(err, errSlow) || errors.As(err, &timeout) && timeout.Timeout()
+	return &Error{Kind: Transient, Ambiguous: true, Slow: slow, Message: err.Error(), Err: err}
 }
 
 // readAll reads the body to its end, and tells guard as bytes come.

@@ -44,6 +44,7 @@ type Error struct {
 	Reasons   []Reason
 	Garbled   bool // a 200 that is no success
 	Ambiguous bool // the request may have been applied, or may yet be
+	Slow      bool // given up because nothing moved, or too slowly
 	Err       error
 }
 

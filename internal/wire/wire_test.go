@@ -317,7 +317,7 @@ func TestAttemptsEnd(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				began := time.Now()
 				err := against(c.client, static("")).Scan(t.Context(), Scan{}, new(item.Page))
-				if e := (*Error)(nil); !errors.As(err, &e) || e.Kind != Transient || !e.Ambiguous {
+				if e := (*Error)(nil); !errors.As(err, &e) || e.Kind != Transient || !e.Ambiguous || !e.Slow {
 					t.Fatalf("got %v", err)
 				}
 				if took := time.Since(began); took < c.after || took > c.after+time.Second {
@@ -328,10 +328,10 @@ func TestAttemptsEnd(t *testing.T) {
 	}
 }
 
-// A large request gets the time that a slow link needs, and no more than any.
+// A large request gets the time that a slow line needs.
 func TestLargeRequestEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		for size, after := range map[int]time.Duration{80 << 10: 20 * time.Second, 4 << 20: attemptLimit} {
+		for size, after := range map[int]time.Duration{80 << 10: 20 * time.Second, 4 << 20: (10 + 512) * time.Second} {
 			began := time.Now()
 			w := puts("a")
 			w[0].Raw = []byte(`{"pk":{"S":"` + strings.Repeat("x", size) + `"}}`)
@@ -344,6 +344,69 @@ func TestLargeRequestEnds(t *testing.T) {
 			}
 		}
 	})
+}
+
+// slowly answers with a body that comes in pieces, one a second.
+type slowly struct {
+	body  string
+	piece int
+}
+
+func (s slowly) Do(req *http.Request) (*http.Response, error) {
+	body := &pieces{ctx: req.Context(), left: s.body, piece: s.piece}
+	return &http.Response{StatusCode: 200, Header: http.Header{}, ContentLength: int64(len(s.body)), Body: body}, nil
+}
+
+type pieces struct {
+	ctx   context.Context
+	left  string
+	piece int
+}
+
+func (p *pieces) Read(b []byte) (int, error) {
+	if p.left == "" {
+		return 0, io.EOF
+	}
+	select {
+	case <-time.After(time.Second):
+		n := copy(b[:min(p.piece, len(b))], p.left)
+		p.left = p.left[n:]
+		return n, nil
+	case <-p.ctx.Done():
+		return 0, p.ctx.Err()
+	}
+}
+func (*pieces) Close() error { return nil }
+
+// An answer that moves is waited for, however long it takes.
+func TestMovingIsNotCut(t *testing.T) {
+	items := `[{"pk":{"S":"a"},"v":{"S":"` + strings.Repeat("x", 2<<20) + `"}}]`
+	page := `{"Items":` + items + `,"Count":1}`
+	for name, c := range map[string]struct {
+		body string
+		call func(ctx context.Context, t *Table) error
+	}{
+		"Scan": {page, func(ctx context.Context, t *Table) error { return t.Scan(ctx, Scan{}, new(item.Page)) }},
+		"Query": {page, func(ctx context.Context, t *Table) error {
+			return t.Query(ctx, Query{Condition: "#k0 = :v0"}, new(item.Page))
+		}},
+		"BatchGetItem": {`{"Responses":{"orders":` + items + `},"UnprocessedKeys":{}}`, func(ctx context.Context, t *Table) error {
+			_, err := t.BatchGet(ctx, [][]byte{[]byte(`{"pk":{"S":"a"}}`)}, true, 1, new(item.Page))
+			return err
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				began := time.Now()
+				if err := c.call(t.Context(), against(slowly{c.body, 9 << 10}, static(""))); err != nil {
+					t.Fatal(err)
+				}
+				if took := time.Since(began); took < 3*time.Minute {
+					t.Fatalf("took %s only", took)
+				}
+			})
+		})
+	}
 }
 
 func TestTheCallersEndIsNoFault(t *testing.T) {
