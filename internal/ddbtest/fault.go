@@ -22,11 +22,11 @@ type Fault struct {
 	For         time.Duration // heals so long after Inject; 0 means never
 	After       bool          // the engine applies the request first
 
-	N       int           // Unprocessed, UnprocessedKeys: how many, 0 means a random number; ItemCount, TableSize: the value
+	N       int           // Unprocessed, UnprocessedKeys: how many, 0 means a random number; ItemCount, TableSize: the value; Late: the status
 	Text    string        // the exception's message; TableStatus, TableID, BackupStatus: the new value; Stale: the table
 	Code    string        // Throttle, Error: the exception's name
 	Reasons []Reason      // Throttle
-	Delay   time.Duration // Delay: how long; Trickle: between bytes, 0 means 50 ms
+	Delay   time.Duration // Delay, Late: how long; Trickle: between bytes, 0 means 50 ms
 	Do      func()        // called as it strikes, before the answer goes out
 }
 
@@ -91,6 +91,7 @@ const (
 	Hang        Kind = "hang"         // no answer until the client gives up, or Clear
 	Trickle     Kind = "trickle"      // the answer a byte at a time
 	Delay       Kind = "delay"        // applied late, even if the client has left; with After only answered late
+	Late        Kind = "late"         // answered at once, with an error of status N or a 200 without a body, and applied later
 	Observe     Kind = "observe"      // nothing goes wrong: Do and the count only
 )
 

@@ -27,6 +27,8 @@ func (p *Proxy) suffer(r *request, f *armed) (*answer, bool) {
 		return &answer{deliver: p.silence(f)}, true
 	case Delay:
 		return p.delay(r, f), true
+	case Late:
+		return p.late(r, f), true
 	case Unprocessed:
 		return p.unprocessed(r, f)
 	case UnprocessedKeys:
@@ -124,6 +126,22 @@ func (p *Proxy) delay(r *request, f *armed) *answer {
 	a := p.apply(r)
 	p.wait(f.Delay, cleared)
 	return a
+}
+
+// late answers at once, and has the engine apply the request later, whatever has become of its sender.
+func (p *Proxy) late(r *request, f *armed) *answer {
+	later, cleared := *r, p.faults.untilCleared()
+	p.handlers.Go(func() {
+		p.wait(f.Delay, cleared)
+		p.apply(&later)
+	})
+	switch f.N {
+	case 0, http.StatusOK:
+		return jsonAnswer(http.StatusOK, nil)
+	case http.StatusInternalServerError:
+		return r.failStatus(f.N, "InternalServerError", "Internal server error")
+	}
+	return &answer{status: f.N, noCRC: true}
 }
 
 // silence ends a connection, or holds it, without a byte of an answer.
