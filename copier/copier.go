@@ -10,6 +10,7 @@
 //
 // Run owns all retries. A source or a sink makes one attempt and reports what
 // happened as a [Fault], whose class decides what Run does about it.
+// Of one key the write stays that was read last.
 //
 // What is settled is handed out as a [Checkpoint], from which another Run goes on.
 package copier
@@ -19,7 +20,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -132,10 +132,12 @@ func Run(ctx context.Context, src Source, sink Sink, opts Options) (err error) {
 		batches: make(chan *batch, opts.Workers), // one waiting batch a writer hides the read latency; more would only hold memory
 		spare:   make(chan *batch, opts.Workers),
 		taking:  make(chan struct{}, 1),
-		gate:    newGate(opts.Workers),
 		ledger:  newLedger(src.Segments(), opts.From),
-		source:  newSide(), target: newSide(),
+		source:  newSide(wideGate(opts.Readers)), target: newSide(newGate(opts.Workers)),
 		reading: newBudget(opts.ReadUnits, 0), writing: newBudget(opts.WriteUnits, opts.WriteCost),
+	}
+	if _, ok := src.(Distinct); !ok || opts.Shape != nil {
+		r.order = newOrder()
 	}
 	for range opts.Pages {
 		r.pool <- new(page)
@@ -209,12 +211,11 @@ type run struct {
 	sink    Sink
 	pool    chan *page
 	batches chan *batch
-	gate    *gate
 	ledger  *ledger
+	order   *order        // nil where no key comes twice
 	spare   chan *batch   // to be filled again
 	taking  chan struct{} // full while a batch is taken
 	saved   int           // the ledger's moves at the last checkpoint
-	busy    atomic.Int64  // batches with a writer
 
 	source, target   *side
 	reading, writing *budget
@@ -232,6 +233,7 @@ type batch struct {
 	from   []origin
 	bytes  int
 	units  float64 // of writing, by size
+	claim  *claim  // on its keys; nil where no key comes twice
 }
 
 // An origin is the item of a page that a write came from.

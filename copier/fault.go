@@ -24,6 +24,7 @@ type Fault struct {
 	Side    string // "source" or "target"
 	Garbled bool   // an answer that is no answer; a few in a row are not chance
 	Late    bool   // the request may still be applied later
+	Slow    bool   // it was given up because nothing moved, or too slowly
 	Reasons []Reason
 	Err     error
 }

@@ -7,17 +7,18 @@ import (
 )
 
 // A gate holds the number of requests in flight: it grows a little with each
-// success and shrinks by a fifth when the table throttles, once for all the requests
-// that were sent before it shrank. Up to what is known to work, which is everything until
-// the table throttles for the first time, it grows faster.
+// success and shrinks by a fifth when the table throttles, or by half when nothing comes through in time, once for all the
+// requests that were sent before it shrank. Up to what is known to work, which is everything until
+// it shrinks for the first time, it grows faster.
 type gate struct {
 	mu       sync.Mutex
 	limit    float64
 	most     float64
-	known    float64 // a fifth less than what the table last throttled at
-	went     bool    // a request that was sent since it last throttled went through
+	known    float64 // a fifth less than what was last too much
+	went     bool    // a request that was sent since it last shrank went through
 	inFlight int
-	cut      time.Time
+	cut      time.Time // when it last shrank
+	took     time.Time // when a request last went through
 	waiting  []chan struct{}
 }
 
@@ -26,10 +27,18 @@ const (
 	gateRamp   = 0.1  // what a success adds up to what is known to work
 	gateGrow   = 0.05 // divided by the limit: what one adds beyond
 	gateShrink = 0.8
+	gateHalve  = 0.5
 )
 
 func newGate(most int) *gate {
 	return &gate{limit: min(gateStart, float64(most)), most: float64(most), known: float64(most), went: true}
+}
+
+// wideGate is one that is open at first, as for reads: what is asked for is known to be moderate.
+func wideGate(most int) *gate {
+	g := newGate(most)
+	g.limit = g.most
+	return g
 }
 
 // line gives a place, or a turn to wait for: places are given in the order of line.
@@ -80,29 +89,49 @@ type outcome int
 const (
 	taken     outcome = iota
 	throttled         // too many requests
+	slow              // nothing moved, or too slowly: too many bytes, or a broken line
 	other             // something that says nothing about their number
 )
 
-// exit gives the place back and learns from how the request went.
-func (g *gate) exit(entered time.Time, how outcome) {
+// exit gives the place back and learns from how the request went. It reports whether the gate has shrunk.
+func (g *gate) exit(entered time.Time, how outcome) (shrunk bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.inFlight--
-	switch {
-	case how == taken && g.limit < g.known:
-		g.went = g.went || entered.After(g.cut)
-		g.limit = min(g.most, g.limit+gateRamp)
-	case how == taken:
-		g.went = g.went || entered.After(g.cut)
-		g.limit = min(g.most, g.limit+gateGrow/g.limit)
-	case how == throttled && entered.After(g.cut):
-		g.limit = max(1, g.limit*gateShrink)
-		if g.went { // else it is an outage, which says nothing about how much works
-			g.known, g.went = g.limit, false
+	switch how {
+	case taken:
+		g.grow(entered)
+	case throttled, slow:
+		if shrunk = entered.After(g.cut); shrunk {
+			g.shrink(entered, how)
 		}
-		g.cut = time.Now()
+	case other:
 	}
 	g.admit()
+	return shrunk
+}
+
+func (g *gate) grow(entered time.Time) {
+	g.took = time.Now()
+	g.went = g.went || entered.After(g.cut)
+	if g.limit < g.known {
+		g.limit = min(g.most, g.limit+gateRamp)
+		return
+	}
+	g.limit = min(g.most, g.limit+gateGrow/g.limit)
+}
+
+func (g *gate) shrink(entered time.Time, how outcome) {
+	alone := how == slow && g.took.After(entered) // others came through: it may be this connection's fault
+	by := gateShrink
+	if how == slow && !alone {
+		by = gateHalve
+	}
+	if g.went && !alone { // else it is an outage, which says nothing about how much works
+		g.known, g.went = max(1, g.limit*gateShrink), false
+	}
+	g.limit = max(1, g.limit*by)
+	g.cut = time.Now()
 }
 
 func (g *gate) admit() {

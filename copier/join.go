@@ -123,8 +123,8 @@ func Join(ctx context.Context, source, target Half, opts JoinOptions) (err error
 	lanes := max(1, min(source.Source.Segments(), target.Source.Segments()))
 	opts.defaults(lanes)
 	j := &join{JoinOptions: opts, pages: make(chan *joinPage, opts.Pages)}
-	j.halves[sourceHalf] = newHalf(source, opts.Stall)
-	j.halves[targetHalf] = newHalf(target, opts.Stall)
+	j.halves[sourceHalf] = newHalf(source, opts)
+	j.halves[targetHalf] = newHalf(target, opts)
 	j.window = newWindow(j)
 	defer func() {
 		if e := j.window.spill.close(); err == nil {
@@ -197,7 +197,7 @@ type half struct {
 	holds func(item.Item) (bool, error) // nil where an item cannot leave the source
 }
 
-func newHalf(h Half, stall time.Duration) *half {
+func newHalf(h Half, opts JoinOptions) *half {
 	if h.Stats == nil {
 		h.Stats = new(Stats)
 	}
@@ -206,8 +206,8 @@ func newHalf(h Half, stall time.Duration) *half {
 		holds = part.Holds
 	}
 	return &half{Half: h, holds: holds, cutter: cutter{run: &run{
-		Options: Options{Stall: stall, Stats: h.Stats}, src: h.Source,
-		source: newSide(), reading: newBudget(h.ReadUnits, 0),
+		Options: Options{Stall: opts.Stall, Stats: h.Stats}, src: h.Source,
+		source: newSide(wideGate(opts.Readers)), reading: newBudget(h.ReadUnits, 0),
 	}}}
 }
 

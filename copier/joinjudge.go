@@ -242,7 +242,7 @@ func (j *judge) ask(ctx context.Context, which int) error {
 			return context.Cause(ctx)
 		}
 		now, later := left[:min(most, len(left))], left[min(most, len(left)):]
-		rest, err := j.get(ctx, which, now, patience.attempt+1)
+		rest, err := j.get(ctx, which, now, &patience)
 		if len(rest) < len(now) {
 			patience.progress()
 		}
@@ -261,7 +261,7 @@ func (j *judge) ask(ctx context.Context, which int) error {
 }
 
 // get makes one attempt, within the budget, and returns what is left to get.
-func (j *judge) get(ctx context.Context, which int, wanted []*suspect, attempt int) ([]*suspect, error) {
+func (j *judge) get(ctx context.Context, which int, wanted []*suspect, patience *patience) ([]*suspect, error) {
 	h := j.halves[which]
 	keys := make([][]byte, len(wanted))
 	byHash := make(map[item.KeyHash]*suspect, len(wanted))
@@ -275,11 +275,14 @@ func (j *judge) get(ctx context.Context, which int, wanted []*suspect, attempt i
 		}
 	}
 	j.got.Reset()
-	unprocessed, err := h.Getter.Get(ctx, keys, attempt, &j.got)
-	if err == nil {
-		err = j.keep(which, byHash)
-	}
-	if err = h.source.see(err); err != nil {
+	var unprocessed []int
+	err := h.source.ask(ctx, patience, func() (err error) {
+		if unprocessed, err = h.Getter.Get(ctx, keys, patience.attempt+1, &j.got); err != nil {
+			return err
+		}
+		return j.keep(which, byHash)
+	})
+	if err != nil {
 		return wanted, err
 	}
 	if h.reading != nil {

@@ -29,7 +29,7 @@ func Pages(ctx context.Context, src Source, opts ReadOptions) iter.Seq2[*item.Pa
 	return func(yield func(*item.Page, error) bool) {
 		o := Options{Readers: opts.Readers, Stall: opts.Stall, Stats: opts.Stats}
 		o.defaults(src.Segments())
-		r := &run{Options: o, src: src, source: newSide()}
+		r := &run{Options: o, src: src, source: newSide(wideGate(o.Readers))}
 		read := r.inTurn
 		if src.Segments() > 1 {
 			read = r.atOnce

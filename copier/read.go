@@ -113,7 +113,7 @@ func (c *cutter) read(ctx context.Context, segment int, from item.Cursor, p *pag
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		err := c.readOnce(ctx, segment, from, patience.attempt+1, p)
+		err := c.readOnce(ctx, segment, from, &patience, p)
 		if err == nil {
 			c.Stats.page(&p.Page)
 			return nil
@@ -127,16 +127,20 @@ func (c *cutter) read(ctx context.Context, segment int, from item.Cursor, p *pag
 }
 
 // readOnce makes one attempt, within the budget.
-func (c *cutter) readOnce(ctx context.Context, segment int, from item.Cursor, attempt int, p *page) error {
+func (c *cutter) readOnce(ctx context.Context, segment int, from item.Cursor, patience *patience, p *page) error {
+	read := func() error { return c.src.Read(ctx, segment, from, patience.attempt+1, &p.Page) }
+	p.Limit = c.source.pageLimit()
 	if c.reading == nil {
-		return c.source.see(c.src.Read(ctx, segment, from, attempt, &p.Page))
+		return c.source.ask(ctx, patience, read)
 	}
 	limit, cost := c.reading.reading()
 	if err := c.reading.pay(ctx, cost); err != nil {
 		return err
 	}
-	p.Limit = limit
-	err := c.source.see(c.src.Read(ctx, segment, from, attempt, &p.Page))
+	if limit > 0 && (p.Limit == 0 || limit < p.Limit) {
+		p.Limit = limit
+	}
+	err := c.source.ask(ctx, patience, read)
 	consumed := cost // what a failed read has cost is not known
 	if err == nil {
 		consumed = p.Units
@@ -209,7 +213,7 @@ func (c *cutter) flush(ctx context.Context) error {
 func (r *run) batch() *batch {
 	select {
 	case b := <-r.spare:
-		b.writes, b.from, b.bytes, b.units = b.writes[:0], b.from[:0], 0, 0
+		b.writes, b.from, b.bytes, b.units, b.claim = b.writes[:0], b.from[:0], 0, 0, nil
 		return b
 	default:
 	}

@@ -25,7 +25,8 @@ type patience struct {
 	stall   time.Duration
 	side    *side
 	backoff *backoff.ExponentialBackOff
-	since   time.Time // the first failure since the last progress
+	since   time.Time // the first failure since the last progress; our own queue does not count
+	apart   bool      // the last progress was an answer that took most of the writes: it was about these that it left
 	stale   int
 	attempt int
 }
@@ -41,6 +42,17 @@ func jitter() *backoff.ExponentialBackOff {
 
 // progress forgets the failures: something was done.
 func (p *patience) progress() { *p = patience{stall: p.stall, side: p.side} }
+
+// enter waits for the turn at the side's gate and returns when it got a place. That nothing moves meanwhile is
+// no failure: it may be long on a slow line.
+func (p *patience) enter(ctx context.Context, turn chan struct{}) (time.Time, error) {
+	began := time.Now()
+	entered, err := p.side.gate.wait(ctx, turn)
+	if err == nil && !p.since.IsZero() {
+		p.since = p.since.Add(entered.Sub(began))
+	}
+	return entered, err
+}
 
 // wait sleeps before the next attempt after err, or returns why there is none.
 func (p *patience) wait(ctx context.Context, err error) error {

@@ -1,6 +1,7 @@
 package copier
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -15,20 +16,63 @@ const (
 	// outage is how long a table has done nothing when its next success is news
 	// to those who wait.
 	outage = 2 * time.Second
+	// slowPage is how many items a page has at most when the first did not come in time. It
+	// falls to a quarter with each that does not, and grows by a quarter with each that does, until pages are whole again.
+	slowPage  = 64
+	wholePage = 1024
 )
 
-// A side is what the run knows of one table as a whole: when it last did as it
-// was asked, and who waits for it to do so again.
+// A side is what the run knows of one table as a whole: how many requests it takes at once, when it
+// last did as it was asked, and who waits for it to do so again.
 type side struct {
+	gate    *gate
 	began   time.Time
 	last    atomic.Int64 // of a success, nanoseconds after began
 	garbled atomic.Int32 // answers in a row that made no sense
 
 	mu   sync.Mutex
 	well chan struct{} // closed at the first success after an outage
+	most int           // items that a page should have at most; 0 for as many as there are
 }
 
-func newSide() *side { return &side{began: time.Now(), well: make(chan struct{})} }
+func newSide(g *gate) *side { return &side{gate: g, began: time.Now(), well: make(chan struct{})} }
+
+// ask makes one attempt to read, when the gate has a place for it, and learns from how it went.
+func (s *side) ask(ctx context.Context, p *patience, read func() error) error {
+	entered, err := p.enter(ctx, s.gate.line())
+	if err != nil {
+		return err
+	}
+	err = s.see(read())
+	how := outcomeOf(Result{}, err)
+	if shrunk := s.gate.exit(entered, how); how == taken || how == slow && shrunk {
+		s.resize(how == taken)
+	}
+	return err
+}
+
+// resize makes pages larger again, or smaller.
+func (s *side) resize(larger bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case !larger && s.most == 0:
+		s.most = slowPage
+	case !larger:
+		s.most = max(1, s.most/4)
+	case s.most >= wholePage:
+		s.most = 0
+	case s.most > 0:
+		s.most += (s.most + 3) / 4
+	}
+}
+
+// pageLimit is how many items a page should have at most; 0 for as many as there are.
+func (s *side) pageLimit() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.most
+}
 
 // see learns from an attempt's result. It returns err, made fatal where too
 // many answers in a row made no sense.

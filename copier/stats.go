@@ -37,8 +37,8 @@ type Count struct {
 
 	ReadUnits, WriteUnits float64 // capacity units consumed, indexes included
 
-	// Late is when a request last broke off in such a way that the table may
-	// still apply it; zero for never.
+	// Late is when a write last ended in such a way that the table may still
+	// apply it; zero for never.
 	Late time.Time
 
 	Reasons map[Reason]int64 // why the tables throttled, where they said so
@@ -96,9 +96,6 @@ func (s *Stats) failed(err error) {
 	fault := (*Fault)(nil)
 	if !errors.As(err, &fault) {
 		return
-	}
-	if fault.Late {
-		s.late.Store(time.Now().UnixNano())
 	}
 	if fault.Class != Throttled {
 		return

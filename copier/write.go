@@ -16,11 +16,18 @@ func (r *run) writeAll(ctx, hard context.Context) error {
 		if b == nil {
 			return err
 		}
-		r.busy.Add(1)
+		if b.held() {
+			if err := b.claim.wait(ctx); err != nil {
+				return err
+			}
+			turn = r.target.gate.line()
+		}
 		if err := r.write(ctx, hard, b, turn); err != nil {
 			return err
 		}
-		r.busy.Add(-1)
+		if b.claim != nil {
+			r.order.release(b.claim)
+		}
 		select {
 		case r.spare <- b:
 		default:
@@ -28,8 +35,9 @@ func (r *run) writeAll(ctx, hard context.Context) error {
 	}
 }
 
-// next takes a batch and gets into line for it. One at a time does both, so that batches are sent
-// in the order that they were read in: what is settled then has few gaps, and a checkpoint is close behind.
+// next takes a batch and gets into line for it, unless it has to wait for an earlier one of the same key. One at
+// a time does both, so that batches are sent in the order that they were read in: what is settled
+// then has few gaps, and a checkpoint is close behind.
 func (r *run) next(ctx context.Context) (b *batch, turn chan struct{}, err error) {
 	r.taking <- struct{}{}
 	defer func() { <-r.taking }()
@@ -38,16 +46,25 @@ func (r *run) next(ctx context.Context) (b *batch, turn chan struct{}, err error
 	case <-ctx.Done():
 		return nil, nil, context.Cause(ctx)
 	}
-	if b != nil {
-		turn = r.gate.line()
+	if b == nil {
+		return nil, nil, nil
+	}
+	if r.order != nil {
+		b.claim = r.order.claim(b)
+	}
+	if !b.held() { // a place in line would hold up the one that it waits for
+		turn = r.target.gate.line()
 	}
 	return b, turn, nil
 }
 
+// held reports whether the batch has to wait for an earlier one of the same key.
+func (b *batch) held() bool { return b.claim != nil && len(b.claim.before) > 0 }
+
 // write sends a batch at its turn, and what comes back of it, until each write has its fate.
 func (r *run) write(ctx, hard context.Context, b *batch, turn chan struct{}) error {
 	patience := patience{stall: r.Stall, side: r.target}
-	for ; ; turn = r.gate.line() {
+	for ; ; turn = r.target.gate.line() {
 		err := r.send(ctx, hard, b, turn, &patience)
 		if len(b.writes) == 0 {
 			return nil
@@ -61,10 +78,11 @@ func (r *run) write(ctx, hard context.Context, b *batch, turn chan struct{}) err
 			return r.reject(b, fault)
 		}
 		if err := patience.wait(ctx, err); err != nil {
-			if stalled := (*StallError)(nil); errors.As(err, &stalled) && r.alone(patience.since) {
-				return r.lastChance(ctx, hard, b)
+			err = fmt.Errorf("write %d items: %w", len(b.writes), err)
+			if stalled := (*StallError)(nil); errors.As(err, &stalled) && r.refused(b, &patience, faultOf(err)) {
+				return r.lastChance(ctx, hard, b, &patience, err)
 			}
-			return fmt.Errorf("write %d items: %w", len(b.writes), err)
+			return err
 		}
 		r.Stats.again(err)
 	}
@@ -76,16 +94,25 @@ func (r *run) refusal(f *Fault) bool {
 	return r.Reject != nil && (f.Class == Invalid || f.Class == TooLarge)
 }
 
-// alone reports whether it is this batch that the table does not take: it has
-// taken others since, or there are no others.
-func (r *run) alone(since time.Time) bool {
-	return r.Reject != nil && (r.target.since(since) || r.busy.Load() == 1 && len(r.batches) == 0)
+// refused reports whether it is these writes that the table does not take, and not that it takes nothing. So it is if
+// the table went on taking others for half of the time; or if its last answer left these back, and it had taken others
+// beside them. A request that fails, or is throttled as a whole, says nothing about what is in it.
+func (r *run) refused(b *batch, p *patience, f *Fault) bool {
+	switch {
+	case r.Reject == nil:
+		return false
+	case r.target.since(p.since.Add(time.Since(p.since) / 2)):
+		return true
+	case f.Class != Throttled || len(f.Reasons) > 0:
+		return false
+	}
+	return p.apart || len(b.writes) == 1 && r.target.since(p.since)
 }
 
 // send makes one attempt, when the gate and the budget have a place for it. What
 // the table took has left b when it returns; a rest comes with a Fault.
 func (r *run) send(ctx, hard context.Context, b *batch, turn chan struct{}, p *patience) error {
-	entered, err := r.gate.wait(ctx, turn)
+	entered, err := p.enter(ctx, turn)
 	if err != nil {
 		return err
 	}
@@ -93,13 +120,16 @@ func (r *run) send(ctx, hard context.Context, b *batch, turn chan struct{}, p *p
 	if r.writing != nil {
 		paid = r.writing.writing(b.units)
 		if err := r.writing.pay(ctx, paid); err != nil {
-			r.gate.exit(entered, other)
+			r.target.gate.exit(entered, other)
 			return err
 		}
 		entered = time.Now()
 	}
 	result, err := r.sink.Write(hard, b.writes, p.attempt+1)
-	r.gate.exit(entered, outcomeOf(result, err))
+	r.target.gate.exit(entered, outcomeOf(result, err))
+	if f := faultOf(err); err != nil && (f == nil || f.Late) { // without a fault it was cut off
+		r.late(b)
+	}
 	if r.writing != nil {
 		r.writing.settle(paid, result.Units)
 	}
@@ -112,21 +142,35 @@ func (r *run) send(ctx, hard context.Context, b *batch, turn chan struct{}, p *p
 	return r.acknowledge(b, result, p)
 }
 
+// late notes that an attempt may be applied later.
+func (r *run) late(b *batch) {
+	now := time.Now()
+	r.Stats.late.Store(now.UnixNano())
+	if b.claim != nil {
+		b.claim.late = now
+	}
+}
+
 // outcomeOf is what the gate learns. That a single range of keys is hot says
 // nothing about how many requests the rest of the table takes.
 func outcomeOf(result Result, err error) outcome {
-	switch {
+	reasons := result.Throttled
+	switch fault := faultOf(err); {
+	case fault != nil && fault.Slow:
+		return slow
+	case fault != nil && fault.Class == Throttled:
+		reasons = fault.Reasons
 	case err != nil:
 		return other
 	case len(result.Unprocessed) == 0:
 		return taken
 	}
-	for _, t := range result.Throttled {
+	for _, t := range reasons {
 		if !strings.Contains(t.Reason, "KeyRange") {
 			return throttled
 		}
 	}
-	if len(result.Throttled) > 0 {
+	if len(reasons) > 0 {
 		return other
 	}
 	return throttled
@@ -160,6 +204,7 @@ func (r *run) acknowledge(b *batch, result Result, p *patience) error {
 	if left == 0 {
 		return nil
 	}
+	p.apart = len(done) >= left
 	return &Fault{Class: Throttled, Side: "target", Reasons: result.Throttled, Err: errNotTaken}
 }
 
@@ -183,18 +228,21 @@ func (r *run) reject(b *batch, f *Fault) error {
 	return nil
 }
 
-// lastChance is for a batch that the table has not taken for too long although
-// it takes others: each write is tried once more, alone, and what still fails is rejected.
-func (r *run) lastChance(ctx, hard context.Context, b *batch) error {
+// lastChance is for a batch that the table has refused for too long: each write
+// is tried once more, alone, and what it still refuses is rejected. Where it takes nothing any more the run ends with stalled.
+func (r *run) lastChance(ctx, hard context.Context, b *batch, p *patience, stalled error) error {
 	for i := range b.writes {
 		one := b.part(i, i+1)
-		err := r.send(ctx, hard, one, r.gate.line(), &patience{})
+		err := r.send(ctx, hard, one, r.target.gate.line(), &patience{stall: r.Stall, side: r.target})
 		if err == nil {
 			continue
 		}
 		fault := faultOf(err)
 		if fault == nil || fault.Class != Throttled && fault.Class != Transient && !r.refusal(fault) {
 			return fmt.Errorf("write an item: %w", err)
+		}
+		if !r.refusal(fault) && !r.refused(one, p, fault) {
+			return stalled
 		}
 		if err := r.reject(one, fault); err != nil {
 			return err
@@ -208,7 +256,7 @@ func (r *run) lastChance(ctx, hard context.Context, b *batch) error {
 func (r *run) halve(ctx, hard context.Context, b *batch) error {
 	half := len(b.writes) / 2
 	for _, part := range []*batch{b.part(0, half), b.part(half, len(b.writes))} {
-		if err := r.write(ctx, hard, part, r.gate.line()); err != nil {
+		if err := r.write(ctx, hard, part, r.target.gate.line()); err != nil {
 			return err
 		}
 	}
@@ -217,7 +265,7 @@ func (r *run) halve(ctx, hard context.Context, b *batch) error {
 
 // part copies some writes of a batch into one of their own.
 func (b *batch) part(i, j int) *batch {
-	p := &batch{writes: slices.Clone(b.writes[i:j]), from: slices.Clone(b.from[i:j])}
+	p := &batch{writes: slices.Clone(b.writes[i:j]), from: slices.Clone(b.from[i:j]), claim: b.claim}
 	for _, w := range p.writes {
 		p.units += writeSize(len(w.Raw))
 	}
