@@ -91,8 +91,7 @@ func (o CopyOptions) watch(ph Phase, sides ...Description) {
 }
 
 const (
-	backupSettle   = 60 * time.Second // AWS guarantees a backup's content to a minute
-	settleAfterAll = 15 * time.Second // a request is given up after 10 s without a byte; one that was may still be applied for a while
+	backupSettle = 60 * time.Second // AWS guarantees a backup's content to a minute
 )
 
 func (o CopyOptions) defaults() CopyOptions {
@@ -280,6 +279,9 @@ func (c *copying) verify(ctx context.Context) error {
 
 // move copies all items.
 func (c *copying) move(ctx context.Context) error {
+	if err := c.settle(ctx); err != nil {
+		return err
+	}
 	if err := c.still(ctx); err != nil {
 		return err
 	}
@@ -351,18 +353,6 @@ func (c *copying) sweep(ctx context.Context) (found int64, err error) {
 	}
 	c.state.Position = nil
 	return c.removed.Count().Deleted - c.passed, nil
-}
-
-// settle waits until no delete can be applied late any more.
-func (c *copying) settle(ctx context.Context) error {
-	late := c.late()
-	wait := time.Until(late.Add(settleAfterAll))
-	if late.IsZero() || wait <= 0 {
-		return nil
-	}
-	c.Watch(Phase{Name: phaseWait})
-	c.target.log.InfoContext(ctx, "a delete broke off without an answer: waiting until it cannot be applied any more", "seconds", wait.Seconds())
-	return pause(ctx, wait)
 }
 
 // still checks that both tables are the ones that were planned with.

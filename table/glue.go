@@ -52,6 +52,9 @@ func (r *reader) Read(ctx context.Context, segment int, from item.Cursor, attemp
 	}, page))
 }
 
+// Distinct says that a scan never hands out a key twice.
+func (r *reader) Distinct() {}
+
 // Cursor is where a scan goes on right after an item: with its primary key, as
 // DynamoDB itself says it.
 func (r *reader) Cursor(it item.Item) (item.Cursor, error) {
@@ -113,7 +116,7 @@ func fault(side string, err error) error {
 		return err
 	}
 	return &copier.Fault{
-		Class: classes[e.Kind], Side: side, Garbled: e.Garbled, Late: e.Ambiguous && e.Status == 0 && !e.Garbled,
+		Class: classes[e.Kind], Side: side, Garbled: e.Garbled, Late: e.Ambiguous, Slow: e.Slow,
 		Reasons: reasons(e.Reasons), Err: err,
 	}
 }

@@ -3,7 +3,6 @@ package table
 import (
 	"context"
 	"fmt"
-	"time"
 )
 
 // planGoBack says what an undo by the run's AWS backup would do.
@@ -27,7 +26,7 @@ func (c *copying) goBack(ctx context.Context) (Summary, error) {
 				return err
 			}
 		}
-		return c.outlive(ctx)
+		return c.outlive(ctx, c.undone.late)
 	}
 	s, err := c.target.Restore(ctx, c.undone.backup, o)
 	s.Command, s.Mode, s.Undoes = commandUndo, "", c.undone.Undoes
@@ -62,15 +61,4 @@ func (c *copying) mayGoBack(ctx context.Context) error {
 	}
 	return refused("to go back to the backup, whatever has changed since: dynamo undo "+c.undone.Undoes+" --force",
 		"run %s kept no journal, only the backup %s: %s", c.undone.Undoes, c.undone.backup, why)
-}
-
-// outlive waits until nothing of a run that was broken off can be applied any more.
-func (c *copying) outlive(ctx context.Context) error {
-	wait := time.Until(c.undone.late.Add(settleAfterAll))
-	if c.undone.late.IsZero() || wait <= 0 {
-		return nil
-	}
-	c.Watch(Phase{Name: phaseWait})
-	c.target.log.InfoContext(ctx, "the run was broken off: waiting until nothing of it can be applied any more", "seconds", wait.Seconds())
-	return pause(ctx, wait)
 }

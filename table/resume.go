@@ -289,13 +289,7 @@ func (c *copying) load(name string) error {
 		}
 	}
 	c.earlier = time.Duration(state.Spent * float64(time.Second))
-	switch {
-	case state.Ended == nil:
-		c.killed = c.began // its last requests may still be applied
-	case state.Phase == phaseTruncate:
-		c.killed = state.Ended.Time // so may those that were cut off when it was stopped
-	}
-	state.Ended = nil
+	state.Ended, state.Deletes = nil, false
 	if state.Phase == phaseDrop {
 		over := c.before
 		c.over = &over

@@ -39,7 +39,8 @@ type kept struct {
 	start   tally         // what the engine starts with
 	earlier time.Duration // of earlier attempts
 	over    *tally        // what there is to count, where all that is left to do counts nothing
-	killed  time.Time     // when the attempt before may last have sent a delete that it did not see answered; zero for never
+
+	lateBefore time.Time // when attempts or runs before may last have sent a write that is applied later; zero for never
 }
 
 // savedOptions is what a run's state says of how it was asked for.
@@ -81,6 +82,9 @@ func (c *copying) prepare(ctx context.Context, name string) (err error) {
 		if err = c.undone.survey(ctx, c.plan.Target.Schema); err != nil {
 			return err
 		}
+	}
+	if err = c.lookBack(); err != nil {
+		return err
 	}
 	switch {
 	case name != "":
@@ -216,23 +220,12 @@ func (c *copying) save(at copier.Checkpoint) error {
 
 // write puts the state on disk.
 func (c *copying) write() error {
-	c.state.Spent = c.spent().Seconds()
+	c.state.Spent, c.state.Late = c.spent().Seconds(), c.late()
 	return c.dir.Save(c.state)
 }
 
 // spent is the time of all attempts.
 func (c *copying) spent() time.Duration { return c.earlier + time.Since(c.began) }
-
-// late is when a delete was last sent that may be applied after all.
-func (c *copying) late() time.Time {
-	last := c.before.Late
-	for _, t := range []time.Time{c.removed.Count().Late, c.killed} {
-		if t.After(last) {
-			last = t
-		}
-	}
-	return last
-}
 
 // reject notes an item that the target refuses for good.
 func (c *copying) reject(w item.Write, f *copier.Fault) error {

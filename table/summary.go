@@ -3,7 +3,6 @@ package table
 import (
 	"fmt"
 	"maps"
-	"time"
 
 	"github.com/dynamo-cmdline/dynamo/copier"
 	"github.com/dynamo-cmdline/dynamo/internal/archive"
@@ -59,7 +58,6 @@ type tally struct {
 	ReadUnits  float64          `json:"read_units"`
 	WriteUnits float64          `json:"write_units"`
 	Reasons    map[string]int64 `json:"throttle_reasons,omitempty"`
-	Late       time.Time        `json:"late,omitzero"` // of the last delete that may be applied later
 }
 
 // add counts what one attempt of one phase has used.
@@ -88,7 +86,6 @@ func (c *copying) tally() tally {
 	t.add(moved)
 	t.add(removed)
 	t.Deleted += removed.Deleted
-	t.Late = c.late()
 	t.Read, t.Skipped, t.Rejected = moved.Read, moved.Skipped, moved.Rejected
 	t.Written += moved.Written
 	if s := c.syncing; s != nil {

@@ -37,6 +37,9 @@ type syncing struct {
 
 // sync makes the target equal to the source, and writes only what differs.
 func (c *copying) sync(ctx context.Context) error {
+	if err := c.settle(ctx); err != nil {
+		return err
+	}
 	if err := c.still(ctx); err != nil {
 		return err
 	}
@@ -213,7 +216,7 @@ func (s *syncing) extras(ctx context.Context, n int64) (bool, error) {
 		return false, err
 	}
 	s.keptBack = 0
-	return true, nil
+	return true, s.noteDeletes()
 }
 
 // note keeps the counts of what was put so far.

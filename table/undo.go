@@ -142,7 +142,7 @@ func latestChange(store *runs.Store) (string, error) {
 		if info.State == nil {
 			return "", mismatch("name a run: dynamo undo RUN", "undo run %s: %w", info.Name, info.Err)
 		}
-		some, _, err := mayHaveChanged(info.Run, info.State)
+		some, err := mayHaveChanged(info.Run, info.State)
 		if err != nil {
 			return "", mismatch("name a run: dynamo undo RUN", "undo run %s: %w", info.Name, err)
 		}
@@ -153,18 +153,19 @@ func latestChange(store *runs.Store) (string, error) {
 	return "", usage("see: dynamo runs", "no run in %s has changed anything", store.Dir())
 }
 
-// mayHaveChanged reports whether a run has changed something, as far as its directory knows, and its counts.
-func mayHaveChanged(dir *runs.Run, s *runs.State) (some bool, t tally, err error) {
+// mayHaveChanged reports whether a run has changed something, as far as its directory knows.
+func mayHaveChanged(dir *runs.Run, s *runs.State) (bool, error) {
+	var t tally
 	if s.Counts != nil {
 		if err := json.Unmarshal(s.Counts, &t); err != nil {
-			return false, t, err
+			return false, err
 		}
 	}
 	files, err := os.ReadDir(filepath.Join(dir.Dir, "journal"))
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil
 	}
-	return len(files) > 0 || t.Written+t.Deleted > 0 || !s.Done() && (s.Phase == phaseTruncate || s.Phase == phaseCopy), t, err
+	return len(files) > 0 || t.Written+t.Deleted > 0 || !s.Done() && (s.Phase == phaseTruncate || s.Phase == phaseCopy), err
 }
 
 // undone is the run that an undo undoes.
@@ -191,17 +192,13 @@ func findUndone(store *runs.Store, name string) (*undone, runs.Place, error) {
 		return nil, runs.Place{}, usage("see: dynamo runs", "%w", err)
 	}
 	some := false
-	var t tally
 	if err == nil {
-		some, t, err = mayHaveChanged(dir, s)
+		some, err = mayHaveChanged(dir, s)
 	}
 	if err != nil {
 		return nil, runs.Place{}, mismatch("nothing was changed", "undo run %s: %w", name, err)
 	}
-	u := &undone{UndoPlan: UndoPlan{Undoes: name}, what: s.Command, target: s.Target, dir: filepath.Join(dir.Dir, "journal"), late: t.Late}
-	if s.Ended == nil && s.Saved.After(u.late) {
-		u.late = s.Saved // it was killed
-	}
+	u := &undone{UndoPlan: UndoPlan{Undoes: name}, what: s.Command, target: s.Target, dir: filepath.Join(dir.Dir, "journal"), late: lateWrite(s, true)}
 	if _, err := os.Lstat(u.dir); err == nil {
 		return u, s.Target, nil
 	}
@@ -270,7 +267,10 @@ func (c *copying) undo(ctx context.Context) (err error) {
 		return err
 	}
 	u := c.undone
-	if err := c.outlive(ctx); err != nil {
+	if u.late.After(c.lateBefore) {
+		c.lateBefore = u.late
+	}
+	if err := c.settle(ctx); err != nil {
 		return err
 	}
 	if u.own, err = archive.OpenJournal(c.journalDir()); err != nil {
@@ -286,6 +286,11 @@ func (c *copying) undo(ctx context.Context) (err error) {
 		o := c.engine()
 		o.Readers, o.From, o.Save = 1, copier.Checkpoint{}, c.note
 		o.Delete, o.Stats, o.Reject = deletes, phase.Stats, c.reject
+		if deletes {
+			if err = c.noteDeletes(); err != nil {
+				break
+			}
+		}
 		err = copier.Run(ctx, src, c.target.writer(c.plan.Target), o)
 		src.stop()
 		if err != nil {

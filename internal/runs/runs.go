@@ -82,8 +82,10 @@ type State struct {
 	Made     *Made           `json:"made,omitempty"`     // nil for none, and when it is gone
 	Settings json.RawMessage `json:"settings,omitempty"` // to put onto the target at the end; the command's own
 
-	Letters int64 `json:"letters,omitempty"` // bytes of the dead-letter file that are certain
-	Ended   *End  `json:"ended,omitempty"`   // nil while it runs, and after it was killed
+	Late    time.Time `json:"late,omitzero"`     // when a write was last sent that may be applied later
+	Deletes bool      `json:"deletes,omitempty"` // deletes are, or were, under way
+	Letters int64     `json:"letters,omitempty"` // bytes of the dead-letter file that are certain
+	Ended   *End      `json:"ended,omitempty"`   // nil while it runs, and after it was killed
 }
 
 // An End is how an attempt ended.

@@ -146,12 +146,8 @@ func lethal() (deck []card) {
 		add(card{kind: ddbtest.ExpiredToken, exits: denied, always: true})
 		add(card{kind: ddbtest.Error, code: "ResourceNotFoundException", exits: state, always: true})
 		add(card{kind: ddbtest.Error, code: "NobodyHasHeardOfException", exits: failed, always: true})
-		hopeless := failed
-		if p.op == "BatchWriteItem" {
-			hopeless = []int{1, 3} // what the table took others beside may become a dead letter
-		}
 		for _, kind := range []ddbtest.Kind{ddbtest.Throttle, ddbtest.InternalError, ddbtest.EmptyOK, ddbtest.Close} {
-			add(card{kind: kind, exits: hopeless, always: true})
+			add(card{kind: kind, exits: failed, always: true})
 		}
 	}
 	deck = append(deck,

@@ -64,6 +64,10 @@ var engineMutants = []mutant{
 		old: "case Throttled, Transient:", new: "case Throttled:",
 	},
 	{
+		name: "an outage is a refusal", file: "copier/write.go", part: "schedules", where: "always",
+		old: "	case f.Class != Throttled || len(f.Reasons) > 0:\n		return false\n", new: "	case f.Class != Throttled || len(f.Reasons) > 0:\n		return true\n",
+	},
+	{
 		name: "a refused item is no dead letter", file: "copier/write.go", part: "schedules", where: "validation at",
 		old: "if err := r.Reject(b.writes[0], f); err != nil {", new: "if err := error(nil); err != nil {",
 	},
@@ -252,12 +256,12 @@ var runMutants = []mutant{
 		old: "if n := c.moved.Count().Rejected; n > 0 {", new: "if n := c.moved.Count().Rejected; n < 0 {",
 	},
 	{
-		name: "nobody waits for a late delete", file: "table/copy.go", part: "kills",
+		name: "nobody waits for a late delete", file: "table/late.go", part: "kills",
 		old: "if late.IsZero() || wait <= 0 {", new: "if late.IsZero() || wait != 0 {",
 	},
 	{
-		name: "nobody waits for a delete that a signal cut off", file: "table/resume.go", part: "signals",
-		old: "c.killed = state.Ended.Time", new: "_ = state.Ended.Time",
+		name: "nobody waits for a delete that a signal cut off", file: "copier/write.go", part: "signals",
+		old: "err != nil && (f == nil || f.Late) {", new: "f != nil && f.Late {",
 	},
 	{
 		name: "a checkpoint is not one moment's: its positions are old", file: "table/run.go", part: "kills",
