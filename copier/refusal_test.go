@@ -60,6 +60,25 @@ func TestOutageAtTheTail(t *testing.T) {
 	}
 }
 
+// A batch that fails a little before an outage begins is not refused either, although others were taken after its first failure.
+func TestFirstInAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		s := &table{segments: 4, n: 10_000, perPage: 25, latency: 100 * time.Millisecond}
+		s.write = func(call int, b []item.Write) (Result, error) {
+			if string(b[0].Raw) == `{"pk":{"S":"0"}}` || time.Since(began) > 15*time.Second {
+				return Result{}, &Fault{Class: Transient, Side: "target", Late: true, Err: errors.New("500")}
+			}
+			return Result{}, nil
+		}
+		err := Run(t.Context(), s, s, Options{Workers: 4, Stall: time.Minute,
+			Reject: func(w item.Write, f *Fault) error { t.Errorf("rejected %s: %v", w.Raw, f); return nil }})
+		if stalled := (*StallError)(nil); !errors.As(err, &stalled) {
+			t.Fatalf("got %v", err)
+		}
+	})
+}
+
 // One key that is never taken, while all others are, is rejected in the end, be it the last of all, and whatever the
 // table says about it.
 func TestPoisonKey(t *testing.T) {

@@ -196,3 +196,28 @@ func TestJoinOverASlowLine(t *testing.T) {
 		t.Logf("%d and %d MB wasted", src.line.wasted>>20, target.line.wasted>>20)
 	})
 }
+
+// A batch that waits in our own queue for longer than a run may go without progress, as on a slow line, is not
+// given up when it fails once more.
+func TestTheQueueIsNoFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &table{segments: 1, n: 64 * 25, perPage: 25, latency: time.Minute}
+		attempts := map[string]int{}
+		s.write = func(_ int, b []item.Write) (Result, error) {
+			attempts[string(b[0].Raw)]++
+			switch attempts[string(b[0].Raw)] {
+			case 1:
+				return Result{}, &Fault{Class: Transient, Slow: true, Side: "target", Err: errors.New("too slow")}
+			case 2:
+				return Result{}, &Fault{Class: Transient, Side: "target", Err: errors.New("500")}
+			}
+			return Result{}, nil
+		}
+		src := &table{segments: 1, n: s.n, perPage: 25}
+		if err := Run(t.Context(), src, s, Options{Workers: 64, Pages: 70}); err != nil {
+			t.Fatal(err)
+		}
+		src.stored, src.n = s.stored, s.n
+		src.requireAll(t)
+	})
+}
