@@ -109,8 +109,19 @@ func (l *log) request(r *request, a *answer) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.requests = append(l.requests, entry)
-	if l.open[r.table]--; l.open[r.table] == 0 {
-		delete(l.open, r.table)
+	l.close(r.table)
+}
+
+// end counts a request as no longer under way that is in the log already.
+func (l *log) end(table string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.close(table)
+}
+
+func (l *log) close(table string) {
+	if l.open[table]--; l.open[table] == 0 {
+		delete(l.open, table)
 	}
 }
 

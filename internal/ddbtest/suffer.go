@@ -131,7 +131,9 @@ func (p *Proxy) delay(r *request, f *armed) *answer {
 // late answers at once, and has the engine apply the request later, whatever has become of its sender.
 func (p *Proxy) late(r *request, f *armed) *answer {
 	later, cleared := *r, p.faults.untilCleared()
+	p.log.begin(r.table)
 	p.handlers.Go(func() {
+		defer p.log.end(r.table)
 		p.wait(f.Delay, cleared)
 		p.apply(&later)
 	})

@@ -62,6 +62,10 @@ func look(t *trial, mode string, after map[string]string) *history {
 // source's items, unchanged; no delete in a merge, and none after a put.
 func (h *history) replay() {
 	firstPut, firstDelete := 0, 0
+	late := map[int]bool{} // requests that were applied after their answers
+	for _, r := range h.target.Requests {
+		late[r.Number] = r.Fault == ddbtest.Late
+	}
 	for _, w := range h.target.Writes {
 		if w.Delete {
 			h.deletes[w.Key]++
@@ -76,7 +80,7 @@ func (h *history) replay() {
 			firstPut = w.Sequence
 		}
 		if h.mode == syncing {
-			if firstDelete > 0 {
+			if firstDelete > 0 && !late[w.Request] {
 				h.blame("%s was put (write %d) after the first delete (write %d)", w.Key, w.Sequence, firstDelete)
 			}
 			if h.before[w.Key] == w.Digest {

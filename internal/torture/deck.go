@@ -116,6 +116,8 @@ func survivable() (deck []card) {
 		card{kind: ddbtest.Unprocessed, op: "BatchWriteItem", side: target, text: "all"},
 		card{kind: ddbtest.TooLarge, op: "BatchWriteItem", side: target},
 		card{kind: ddbtest.Validation, op: "BatchWriteItem", side: target},
+		// Answered by an error, or by nothing, and applied when the puts are long done.
+		card{kind: ddbtest.Late, op: "BatchWriteItem", side: target, modes: []string{replace, syncing}, slow: true},
 	)
 	for _, s := range []side{source, target} {
 		for _, kind := range []ddbtest.Kind{ddbtest.Throttle, ddbtest.InternalError, ddbtest.Unavailable, ddbtest.Reset, ddbtest.Delay} {
@@ -204,6 +206,8 @@ func (c card) fault(r *rand.Rand, requests int, key string) ddbtest.Fault {
 		f.Skip = 1 // another table than at first
 	case ddbtest.Delay:
 		f.Delay = time.Duration(50+r.IntN(600)) * time.Millisecond
+	case ddbtest.Late:
+		f.N, f.Delay = []int{200, 500, 502, 503, 504}[r.IntN(5)], 8*time.Second
 	case ddbtest.EmptyPages:
 		f.Count = 1 + r.IntN(20)
 	case ddbtest.Validation, ddbtest.Error:

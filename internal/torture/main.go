@@ -8,7 +8,7 @@
 //	go run ./internal/torture schedules -only 137    # one of them again
 //	go run ./internal/torture mutants -mutant crc    # those with that in their name
 //
-// The parts are schedules, kills, signals, verbs, guards, mutants, outages and soak.
+// The parts are schedules, kills, signals, verbs, guards, mutants, outages, lines and soak.
 package main
 
 import (
@@ -39,7 +39,7 @@ func main() {
 }
 
 // parts are those of the long form, in the order in which all has them.
-var parts = []string{"guards", "schedules", "kills", "signals", "verbs", "soak", "outages", "mutants"}
+var parts = []string{"guards", "schedules", "kills", "signals", "verbs", "soak", "outages", "lines", "mutants"}
 
 // An order is what is asked for on the command line.
 type order struct {
@@ -61,8 +61,8 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	flags.StringVar(&o.binary, "binary", "", "the program; built from this module if empty")
 	flags.BoolVar(&o.race, "race", false, "build the program with the race detector")
 	flags.IntVar(&o.n, "n", 0, "how many schedules, kills, signals, verbs or soaked items")
-	flags.IntVar(&o.only, "only", -1, "only the schedule, breakdown, verb or guard of this number")
-	flags.BoolVar(&o.brief, "short", false, "kills, signals and guards as the tests have them")
+	flags.IntVar(&o.only, "only", -1, "only the schedule, breakdown, verb, guard or line of this number")
+	flags.BoolVar(&o.brief, "short", false, "kills, signals, guards and lines as the tests have them")
 	flags.StringVar(&o.mutant, "mutant", "", "only mutants with this in their name")
 	if err := flags.Parse(args[1:]); err != nil {
 		return err
@@ -131,6 +131,8 @@ func (o *order) part(ctx context.Context, part string) error {
 		return o.mutants(ctx, o.mutant)
 	case "outages":
 		return o.outages(ctx)
+	case "lines":
+		return o.lines(ctx, o.only)
 	}
 	items := int64(some(10_000_000))
 	return o.soak(ctx, items, max(items/10, 1))

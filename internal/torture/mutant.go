@@ -151,6 +151,8 @@ func (s *suite) short(ctx context.Context, part, where string) error {
 		return s.verbs(ctx, upTo(24))
 	case "signals":
 		return s.signals(ctx, signalsShort, 0, shortStops)
+	case "lines":
+		return s.lines(ctx, -1)
 	}
 	return fmt.Errorf("the suite has no part %q", part)
 }

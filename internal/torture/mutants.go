@@ -260,6 +260,10 @@ var runMutants = []mutant{
 		old: "if late.IsZero() || wait <= 0 {", new: "if late.IsZero() || wait != 0 {",
 	},
 	{
+		name: "nobody waits for a delete that was answered by an error", file: "table/glue.go", part: "schedules", where: "late at",
+		old: "Late: e.Ambiguous,", new: "Late: e.Ambiguous && e.Status == 0 && !e.Garbled,",
+	},
+	{
 		name: "nobody waits for a delete that a signal cut off", file: "copier/write.go", part: "signals",
 		old: "err != nil && (f == nil || f.Late) {", new: "f != nil && f.Late {",
 	},

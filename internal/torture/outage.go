@@ -62,7 +62,7 @@ func (s *suite) outage(ctx context.Context, st *stage, kind outage) (err error) 
 	if err := t.prod.Fill(ctx, t.source.Name, plain(n)); err != nil {
 		return err
 	}
-	way, err := openRelay(strings.TrimPrefix(t.dev.Endpoint(), "http://"))
+	way, err := openRelay(strings.TrimPrefix(t.dev.Endpoint(), "http://"), 0)
 	if err != nil {
 		return err
 	}

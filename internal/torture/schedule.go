@@ -265,6 +265,8 @@ func (s *schedule) requests(c card) int {
 		return 1
 	case c.op == "BatchWriteItem" && s.mode == syncing:
 		return (s.differing() + 24) / 25
+	case c.kind == ddbtest.Late && s.mode == replace: // a delete
+		return (len(s.older) + 24) / 25
 	case c.op == "BatchWriteItem" && s.mode == replace:
 		return (len(s.items)+24)/25 + (len(s.older)+24)/25
 	case c.op == "BatchWriteItem":

@@ -90,6 +90,13 @@ func TestVerbs(t *testing.T) {
 	}
 }
 
+func TestLines(t *testing.T) {
+	t.Parallel()
+	if err := short(t).lines(t.Context(), -1); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestSoak(t *testing.T) {
 	t.Parallel()
 	if err := short(t).soak(t.Context(), 300_000, 100_000); err != nil {
