@@ -133,6 +133,9 @@ func (t *Table) dump(ctx context.Context, to string, o DumpOptions, began time.T
 	if err := t.same(ctx, d); err != nil {
 		return err
 	}
+	if d.Items > 0 && stats.Count().Read == 0 { // a restore believes the dump
+		t.log.WarnContext(ctx, fmt.Sprintf("the dump has no items, but AWS counts %d in the table", d.Items))
+	}
 	summary := archive.Summary{
 		StartTime: began.UTC(), EndTime: time.Now().UTC(), ExportTime: began.UTC(), TableARN: d.ARN, TableID: d.ID, Program: t.agent,
 	}

@@ -148,7 +148,7 @@ func readLine(ctx context.Context, s streams) (string, error) {
 
 // confirm is for the plan of the result's run.
 func (r *result) confirm(ctx context.Context, plan table.Plan, yes bool, d display, s streams) error {
-	r.warnings = plan.Warnings
+	r.warnings = warned(plan)
 	return confirm(ctx, plan, yes, d, s)
 }
 

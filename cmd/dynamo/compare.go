@@ -184,7 +184,7 @@ func repairOne(ctx context.Context, o compareOptions, source, target *table.Tabl
 		if err == nil && !o.display.json {
 			describePlan(p.s.err, plan)
 		}
-		plan.Command, p.warnings, plan.Warnings = "compare", plan.Warnings, nil
+		plan.Command, p.warnings, plan.Warnings = "compare", warned(plan), nil
 		return p.close(struct {
 			table.Plan
 			DryRun bool `json:"dry_run"`
@@ -192,7 +192,7 @@ func repairOne(ctx context.Context, o compareOptions, source, target *table.Tabl
 	}
 	o.copy.Confirm = func(plan table.Plan) error {
 		show.stop()
-		p.warnings = plan.Warnings
+		p.warnings = warned(plan)
 		return confirm(ctx, plan, o.yes, o.display, p.s)
 	}
 	o.copy.Watch = show.phase

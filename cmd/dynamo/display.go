@@ -65,12 +65,12 @@ func (r result) object(command string) (about any, warnings []string) {
 		plan := *r.plan
 		plan.Warnings = nil
 		if plan.Source.Account == "" {
-			return onePlan{Plan: &plan, DryRun: true}, r.plan.Warnings
+			return onePlan{Plan: &plan, DryRun: true}, warned(*r.plan)
 		}
 		return struct {
 			*table.Plan
 			DryRun bool `json:"dry_run"`
-		}{&plan, true}, r.plan.Warnings
+		}{&plan, true}, warned(*r.plan)
 	case m == nil || m.Target.Account == "":
 	case m.Command == "truncate":
 		return truncateSummary{Summary: m}, r.warnings
@@ -238,6 +238,38 @@ func describePlan(w io.Writer, p table.Plan) {
 	}
 }
 
+// emptying says of a plan that deletes everything that it does, and how much that is; "" of others.
+func emptying(p table.Plan) string {
+	n, of, why := p.TargetItems, "the target", ""
+	switch {
+	case p.Command == "truncate":
+		of = "the table"
+		if p.Estimate != nil {
+			n = p.Estimate.Items
+		}
+	case p.Deletes:
+	case p.Joined && !p.Keeps && p.Slice == "" && p.SourceItems == 0 && n > 0:
+		why = "the source has no items, as AWS last counted: "
+		if p.Source.Path != "" {
+			why = "the dump has no items: "
+		}
+	default:
+		return ""
+	}
+	if n == 0 { // AWS counts every six hours
+		return why + "deletes ALL items of " + of
+	}
+	return fmt.Sprintf("%sdeletes ALL %s items of %s", why, count(n), of)
+}
+
+// warned are the warnings of a plan, for the JSON: there the rows that a person reads are numbers.
+func warned(p table.Plan) []string {
+	if text := emptying(p); text != "" {
+		return append([]string{text}, p.Warnings...)
+	}
+	return p.Warnings
+}
+
 func describeCopy(tab io.Writer, p table.Plan) {
 	say(tab, "source\t%s\n", p.Source.String())
 	if p.Slice == "" {
@@ -260,10 +292,12 @@ func describeCopy(tab io.Writer, p table.Plan) {
 		say(tab, "mode\treplace: the target was emptied, the rest of the source's items are put\n")
 	case p.Joined && p.Keeps:
 		say(tab, "mode\t%s: what differs is put, nothing is deleted\n", p.Mode)
+	case p.Joined && emptying(p) != "":
+		say(tab, "mode\t%s: %s\n", p.Mode, emptying(p))
 	case p.Joined:
 		say(tab, "mode\t%s: what differs is put, what the source lacks is deleted from the target, last of all\n", p.Mode)
 	case p.Deletes:
-		say(tab, "mode\treplace: ALL items of the target are deleted, then the source's are put\n")
+		say(tab, "mode\treplace: %s, then puts the source's\n", emptying(p))
 	default:
 		say(tab, "mode\tmerge: the source's items are put over the target's, nothing is deleted\n")
 	}

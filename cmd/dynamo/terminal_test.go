@@ -44,7 +44,7 @@ func TestQuestion(t *testing.T) {
 			c.expect("Go on? [y/N] ")
 			c.expect("account 111111111111, eu-west-1, profile prod")
 			c.expect("account 222222222222, eu-west-1, profile dev")
-			c.expect("ALL items of the target are deleted")
+			c.expect("deletes ALL")
 			c.send(test.answer)
 			if code := c.wait(); code != test.code {
 				t.Errorf("exit code %d, want %d", code, test.code)

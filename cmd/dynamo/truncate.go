@@ -165,7 +165,7 @@ func describeTruncate(w io.Writer, p table.Plan) {
 	if p.Resumes != "" {
 		say(w, "run\t%s is gone on with\n", p.Resumes)
 	}
-	say(w, "truncate\tALL items of the table are deleted; the table and its settings stay\n")
+	say(w, "truncate\t%s; the table and its settings stay\n", emptying(p))
 	describeBudgets(w, p)
 	switch {
 	case p.Backup:
