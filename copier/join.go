@@ -79,6 +79,7 @@ type JoinOptions struct {
 	Stats   *JoinStats    // counters to count in, for a progress display; nil for none
 
 	spillFile func(dir string) (spillFile, error) // nil for a file in dir
+	reused    func(*item.Page)                    // told of a page that is about to be read into again; nil for none
 }
 
 func (o *JoinOptions) defaults(lanes int) {

@@ -16,8 +16,7 @@ type joinPage struct {
 	lane   *lane
 	first  int            // items that its lane had read of its table before this page
 	hashes []item.KeyHash // of its items
-	left   atomic.Int32   // items that wait here
-	refs   atomic.Int32   // the reader or the queue of pages has one; each item that is being dealt with, too
+	refs   atomic.Int32   // the reader or the queue of pages has one; each item that waits or is being dealt with, too
 }
 
 // release gives a reference back. The last one makes the page free.
@@ -155,6 +154,9 @@ func (l *lane) free(ctx context.Context) (*joinPage, error) {
 		}
 		p.refs.Store(1)
 		p.Limit = 0
+		if l.reused != nil {
+			l.reused(&p.Page)
+		}
 		return p, nil
 	}
 }

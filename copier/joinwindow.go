@@ -105,20 +105,20 @@ func (w *window) meet(which int, p *joinPage, i int, complete bool) (sighting, m
 		return sighting{}, alone
 	}
 	s.index[hash] = waiting{place: p.number, at: uint32(i), which: uint8(which), form: inPage}
-	p.left.Add(1)
+	p.refs.Add(1)
 	return sighting{}, waits
 }
 
-// leave settles the accounts of an entry that waits no longer, and returns it;
-// with a reference to its page where it is to be kept.
+// leave settles the accounts of an entry that waits no longer, and returns it where it is to be
+// kept: with the reference to its page that it had while it waited. One that was given up and taken
+// anew could come too late.
 func (s *shard) leave(met waiting, keep bool) sighting {
 	if met.form == inPage {
 		p := s.all[met.place]
-		p.left.Add(-1)
 		if !keep {
+			s.release(p)
 			return sighting{}
 		}
-		p.refs.Add(1) // the page cannot have gone: its items leave it under the shard's lock
 		return sighting{seen: true, item: p.Items[met.at], page: p, place: p.first + int(met.at)}
 	}
 	payload := s.payload(met)
@@ -156,7 +156,7 @@ func (w *window) settleAll() error {
 // settle moves the items that still wait in a page out of it.
 func (w *window) settle(p *joinPage) error {
 	for i := range p.hashes {
-		if p.left.Load() == 0 {
+		if p.refs.Load() == 1 { // the caller's own: nothing waits here any more
 			break
 		}
 		if err := w.shard(p.hashes[i]).settle(p, i); err != nil {
@@ -174,12 +174,12 @@ func (s *shard) settle(p *joinPage, i int) error {
 	if !ok || met.form != inPage || met.place != p.number || int(met.at) != i {
 		return nil
 	}
-	p.left.Add(-1)
 	s.Stats.waiting.add(1)
 	met.form = copied
 	if err := s.store(hash, met, p.Items[i]); err != nil {
 		return err
 	}
+	s.release(p)
 	if s.taken() > s.limit {
 		if err := s.relieve(); err != nil {
 			return err
