@@ -51,7 +51,7 @@ lint: $(GOLANGCI) $(GORELEASER) ## golangci-lint (import rules too) and the rele
 	$(GORELEASER) check
 
 .PHONY: torture
-torture: engines ## the long form of internal/torture: half an hour of faults, kills and mutants
+torture: engines ## the long form of internal/torture: three quarters of an hour of faults, kills and mutants
 	go test -vet=off -run TestHundredThousand ./table
 	go run ./internal/torture all
 

@@ -18,7 +18,8 @@ type Digest uint64
 type KeyHash [2]uint64
 
 // Each kind of value has a key of its own, so that no two kinds share a hash:
-// what is text is hashed under a seed, what is structure is folded with a secret.
+// what is text is hashed under a seed, what is structure is folded with a secret. Each secret has one
+// use: two numbers that are equal by construction could cancel each other, and fold keeps a zero.
 var (
 	seedName                           = maphash.MakeSeed()
 	seedString, seedNumber, seedBinary = maphash.MakeSeed(), maphash.MakeSeed(), maphash.MakeSeed()
@@ -28,8 +29,11 @@ var (
 	secretTrue, secretFalse, secretNull       = secret(), secret(), secret()
 	secretMap, secretList                     = secret(), secret()
 	secretStrings, secretNumbers, secretBytes = secret(), secret(), secret()
-	secretName, secretNext, secretEnd         = secret(), secret(), secret()
+	secretName, secretValue                   = secret(), secret()           // of a map's entry
+	secretFirst, secretElement, secretNext    = secret(), secret(), secret() // of a list
+	secretEnd                                 = secret()
 	secretPartition, secretSort               = [2]uint64{secret(), secret()}, [2]uint64{secret(), secret()}
+	secretPart                                = secret() // of a key
 )
 
 // secret returns a random odd number: an even one would cost fold a bit.
@@ -92,7 +96,7 @@ func (d *digester) attributes(i, depth int) (uint64, int, error) {
 				return 0, i, inAttribute(err, name)
 			}
 		}
-		sum += fold(d.text(seedName, name)^secretName, v^secretNext)
+		sum += fold(d.text(seedName, name)^secretName, v^secretValue)
 		if i < len(d.b) && d.b[i] == ',' {
 			i++
 			continue
@@ -205,10 +209,10 @@ func (d *digester) escaped(tag byte, i int) (uint64, int, error) {
 
 // list digests a list: the order of its elements matters.
 func (d *digester) list(i, depth int) (uint64, int, error) {
-	sum := secretList
+	sum := secretFirst
 	i, err := d.Elements(i, func(i int) (int, error) {
 		v, i, err := d.value(i, depth)
-		sum = fold(sum^v, secretNext) + secretList
+		sum = fold(sum^v, secretElement) + secretNext
 		return i, err
 	})
 	return closed(sum, secretList), i, err
@@ -265,7 +269,7 @@ func (f Found) KeyHash(schema Schema) (KeyHash, error) {
 		}
 	}
 	for i := range k {
-		k[i] = fold(fold(p[i]^secretPartition[i], secretNext)+s[i], secretSort[i])
+		k[i] = fold(fold(p[i]^secretPartition[i], secretPart)+s[i], secretSort[i])
 	}
 	return k, nil
 }

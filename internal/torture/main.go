@@ -8,7 +8,7 @@
 //	go run ./internal/torture schedules -only 137    # one of them again
 //	go run ./internal/torture mutants -mutant crc    # those with that in their name
 //
-// The parts are schedules, kills, signals, verbs, guards, mutants, outages, lines and soak.
+// The parts are schedules, kills, signals, verbs, guards, mutants, outages, lines, soak, joins and values.
 package main
 
 import (
@@ -39,7 +39,7 @@ func main() {
 }
 
 // parts are those of the long form, in the order in which all has them.
-var parts = []string{"guards", "schedules", "kills", "signals", "verbs", "soak", "outages", "lines", "mutants"}
+var parts = []string{"guards", "schedules", "kills", "signals", "verbs", "soak", "outages", "lines", "joins", "values", "mutants"}
 
 // An order is what is asked for on the command line.
 type order struct {
@@ -133,6 +133,8 @@ func (o *order) part(ctx context.Context, part string) error {
 		return o.outages(ctx)
 	case "lines":
 		return o.lines(ctx, o.only)
+	case "joins", "values":
+		return o.stressed(ctx, part)
 	}
 	items := int64(some(10_000_000))
 	return o.soak(ctx, items, max(items/10, 1))

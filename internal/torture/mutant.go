@@ -119,8 +119,8 @@ func (s *suite) hunt(ctx context.Context, root string, m mutant) (found string, 
 	if err != nil {
 		return "", err
 	}
-	hunter := &suite{seed: s.seed, parallel: s.parallel, fast: true, brief: true}
-	if hunter.binary, err = build(ctx, dir, "-overlay", overlay); err != nil {
+	hunter := &suite{seed: s.seed, parallel: s.parallel, fast: true, brief: true, overlay: []string{"-overlay", overlay}}
+	if hunter.binary, err = build(ctx, dir, hunter.overlay...); err != nil {
 		return "", err
 	}
 	err = hunter.short(ctx, m.part, m.where)
@@ -136,7 +136,7 @@ func (s *suite) hunt(ctx context.Context, root string, m mutant) (found string, 
 }
 
 // shortParts are the parts that have a short form.
-var shortParts = []string{"schedules", "guards", "kills", "verbs", "signals"}
+var shortParts = []string{"schedules", "guards", "kills", "verbs", "signals", "joins", "values"}
 
 // short is a part of the suite in its short form. What where names comes first.
 func (s *suite) short(ctx context.Context, part, where string) error {
@@ -153,6 +153,8 @@ func (s *suite) short(ctx context.Context, part, where string) error {
 		return s.signals(ctx, signalsShort, 0, shortStops)
 	case "lines":
 		return s.lines(ctx, -1)
+	case "joins", "values":
+		return s.stressed(ctx, part)
 	}
 	return fmt.Errorf("the suite has no part %q", part)
 }

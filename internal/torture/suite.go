@@ -17,6 +17,7 @@ import (
 type suite struct {
 	binary   string
 	seed     uint64
+	overlay  []string  // the go command's, where the program is a mutant
 	parallel int       // trials at a time
 	fast     bool      // stop at the first failure
 	brief    bool      // as the tests have it
