@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"iter"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -97,6 +98,9 @@ type Comparison struct {
 	began          time.Time
 	joined         copier.JoinStats
 	read, held     copier.Stats
+
+	lapsed  func(*copier.Difference) (bool, error) // tells which differences do not count; nil where all do
+	expired atomic.Int64                           // how many did not
 }
 
 // Compare joins the table with the target by key and compares by value: numbers as
@@ -236,7 +240,7 @@ func (c *Comparison) prepare(ctx context.Context) (none copier.JoinOptions, err 
 	c.plan = p
 	c.Watch(Phase{Name: phaseCompare, Items: p.SourceItems, Bytes: p.SourceBytes, Joined: &c.joined, Reads: []*copier.Stats{&c.read, &c.held}})
 	return copier.JoinOptions{
-		Schema: p.Source.Schema, Shape: shape, Items: c.Detail, Partial: c.Slice != nil,
+		Schema: p.Source.Schema, Shape: shape, Items: c.Detail || c.lapsed != nil, Partial: c.Slice != nil,
 		Readers: p.Readers, Memory: c.Memory, Dir: os.TempDir(), Stall: c.Stall, Stats: &c.joined,
 	}, nil
 }
@@ -316,6 +320,16 @@ func (c *Comparison) half(from origin, d Description, side string) (copier.Half,
 // tell hands differences to whoever ranges over them.
 func (c *Comparison) tell(ctx context.Context, found []copier.Difference, list chan<- Difference) error {
 	for i := range found {
+		if c.lapsed != nil {
+			gone, err := c.lapsed(&found[i])
+			if err != nil {
+				return err
+			}
+			if gone {
+				c.expired.Add(1)
+				continue
+			}
+		}
 		d, err := detailed(&found[i], c.Detail)
 		if err != nil {
 			return err

@@ -193,6 +193,7 @@ type copying struct {
 	undone   *undone      // nil for what is no undo
 	shape    copier.Shape // CopyOptions.Shape, and what SkipExpired asks for
 	verified *bool
+	expired  int64           // items that were missing when it was verified, because they have expired
 	failed   []string        // settings that could not be put back, and why
 	settings json.RawMessage // to put onto the target at the end, of a run that begins; nil for none
 
@@ -252,12 +253,13 @@ func (c *copying) work(ctx context.Context) error {
 	return c.verify(ctx)
 }
 
-// verify compares the tables. After a merge the target may have more.
+// verify compares the tables. After a merge the target may have more, and what has expired may be gone from either.
 func (c *copying) verify(ctx context.Context) error {
 	comparison := c.source.table().Compare(c.target, CompareOptions{
-		Segments: c.plan.Segments, ReadUnits: c.ReadUnits, Eventual: c.Eventual, SkipExpired: c.SkipExpired,
-		Memory: c.Memory, Stall: c.Stall, Shape: c.Shape, Watch: c.Watch, Slice: c.Slice,
+		Segments: c.plan.Segments, ReadUnits: c.ReadUnits, Eventual: c.Eventual,
+		Memory: c.Memory, Stall: c.Stall, Shape: c.shape, Watch: c.Watch, Slice: c.Slice, // the shape skips what had expired when the copy began
 	})
+	comparison.lapsed = c.lapse(ctx)
 	differences := 0
 	for d, err := range comparison.All(ctx) {
 		if err != nil {
@@ -270,7 +272,7 @@ func (c *copying) verify(ctx context.Context) error {
 	c.before.add(comparison.read.Count())
 	c.before.add(comparison.held.Count())
 	same := differences == 0
-	c.verified = &same
+	c.verified, c.expired = &same, comparison.expired.Load()
 	if !same {
 		return &Error{Unequal, "see: dynamo compare; somebody may have written to one of the tables", fmt.Errorf("%d items differ after the copy", differences)}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -23,15 +24,14 @@ func (t *Table) shape(ctx context.Context, own copier.Shape, skipExpired bool) (
 	if !skipExpired {
 		return own, nil
 	}
-	out, err := t.client.DescribeTimeToLive(ctx, &dynamodb.DescribeTimeToLiveInput{TableName: aws.String(t.name)})
-	if err != nil {
-		return nil, t.controlError(ctx, "ask for the TTL of", err)
-	}
-	ttl := out.TimeToLiveDescription
-	if ttl == nil || ttl.AttributeName == nil || ttl.TimeToLiveStatus != types.TimeToLiveStatusEnabled && ttl.TimeToLiveStatus != types.TimeToLiveStatusEnabling {
+	name, err := t.expiry(ctx)
+	switch {
+	case err != nil:
+		return nil, err
+	case name == "":
 		return nil, usage("leave it out", "--skip-expired: table %q with %s has no TTL", t.name, t.side())
 	}
-	name, now := *ttl.AttributeName, time.Now()
+	now := time.Now()
 	return func(it item.Item) (item.Item, error) {
 		over, err := expired(it, name, now)
 		switch {
@@ -42,6 +42,49 @@ func (t *Table) shape(ctx context.Context, own copier.Shape, skipExpired bool) (
 		}
 		return own(it)
 	}, nil
+}
+
+// expiry is the attribute by which DynamoDB takes the table's items away; "" where it takes none.
+func (t *Table) expiry(ctx context.Context) (string, error) {
+	out, err := t.client.DescribeTimeToLive(ctx, &dynamodb.DescribeTimeToLiveInput{TableName: aws.String(t.name)})
+	if err != nil {
+		return "", t.controlError(ctx, "ask for the TTL of", err)
+	}
+	ttl := out.TimeToLiveDescription
+	if ttl == nil || ttl.TimeToLiveStatus != types.TimeToLiveStatusEnabled && ttl.TimeToLiveStatus != types.TimeToLiveStatusEnabling {
+		return "", nil
+	}
+	return aws.ToString(ttl.AttributeName), nil
+}
+
+// lapse tells, while a copy is verified, what only one table has because DynamoDB takes it away from the other: an item
+// whose time has come by the TTL of the table that lacks it. A table is asked for its TTL when that matters; one that
+// does not say it has none, so that the difference counts.
+func (c *copying) lapse(ctx context.Context) func(*copier.Difference) (bool, error) {
+	ask := func(t *Table) func() string {
+		return sync.OnceValue(func() string {
+			name, err := t.expiry(ctx)
+			if err != nil {
+				t.log.WarnContext(ctx, "whether items have expired is not known", "error", err)
+			}
+			return name
+		})
+	}
+	source, target := ask(c.source.table()), ask(c.target)
+	return func(d *copier.Difference) (bool, error) {
+		left, lacking := d.Source, target
+		switch {
+		case d.Kind == copier.Differs, d.Kind == copier.OnlyTarget && c.keepsExtras():
+			return false, nil
+		case d.Kind == copier.OnlyTarget:
+			left, lacking = d.Target, source
+		}
+		name := lacking()
+		if name == "" {
+			return false, nil
+		}
+		return expired(left, name, time.Now())
+	}
 }
 
 // expired reports whether DynamoDB would by now take the item away.

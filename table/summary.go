@@ -41,6 +41,7 @@ type Summary struct {
 	Temporary   string   `json:"temporary_table,omitempty"` // the table that a backup was restored to, where it is left
 	NotPutBack  []string `json:"not_put_back,omitempty"`    // settings of a new table, and why
 	Verified    *bool    `json:"verified,omitempty"`        // whether the tables were equal afterwards, where that was asked for
+	Expired     int64    `json:"expired,omitempty"`         // items that one table lacked then because their time, by its TTL, has passed: no differences
 }
 
 // A tally is what a run has counted, over all its attempts.
@@ -128,7 +129,7 @@ func (c *copying) summary() Summary {
 			s.Journal, s.JournalSize = c.journalDir(), size.Bytes
 		}
 	}
-	s.Verified, s.NotPutBack = c.verified, c.failed
+	s.Verified, s.Expired, s.NotPutBack = c.verified, c.expired, c.failed
 	if c.letters != nil {
 		s.DeadLetters = c.letters.Path()
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/dynamo-cmdline/dynamo/internal/archive"
 	"github.com/dynamo-cmdline/dynamo/internal/ddbtest"
 	"github.com/dynamo-cmdline/dynamo/item"
+	"github.com/dynamo-cmdline/dynamo/query"
 )
 
 // drift makes a pair of which half the items are equal, a quarter differ, an
@@ -459,5 +460,83 @@ func TestSkipExpired(t *testing.T) {
 	slices.Sort(left)
 	if !slices.Equal(left, expires) {
 		t.Fatalf("%v were left out, want %v", left, expires)
+	}
+}
+
+// What the TTL of a table has taken away by the time of the verification is no difference, and is told apart.
+func TestVerifyTellsExpiredApart(t *testing.T) {
+	t.Parallel()
+	text := func(v string) types.AttributeValue { return &types.AttributeValueMemberS{Value: v} }
+	row := func(key string, end time.Duration) ddbtest.Item {
+		return ddbtest.Item{"pk": text(key), "ends": &types.AttributeValueMemberN{Value: fmt.Sprint(time.Now().Add(end).Unix())}}
+	}
+	for _, test := range []struct {
+		name    string
+		mode    Mode
+		ttl     string // of which accounts
+		skip    bool
+		slice   *query.Query
+		between func(t *testing.T, p pair) // the copy and its verification
+		expired int64
+		kind    Kind
+	}{
+		{"gone from the target", Sync, "dev", false, nil, func(t *testing.T, p pair) { p.remove(t, p.dev, "over") }, 1, 0},
+		{"gone from the target of a merge", Merge, "dev", false, nil, func(t *testing.T, p pair) { p.remove(t, p.dev, "over") }, 1, 0},
+		{"gone from the target of a slice", Sync, "dev", false, &query.Query{Partition: "over"}, func(t *testing.T, p pair) { p.remove(t, p.dev, "over") }, 1, 0},
+		{"gone from the source", Replace, "prod", false, nil, func(t *testing.T, p pair) { p.remove(t, p.prod, "over") }, 1, 0},
+		{"expired after the copy", Sync, "prod dev", true, nil, func(t *testing.T, p pair) {
+			p.fill(t, p.prod, slices.Values([]ddbtest.Item{row("to come", -time.Minute)}))
+			p.fill(t, p.dev, slices.Values([]ddbtest.Item{row("to come", -time.Minute)}))
+		}, 1, 0},
+		{"an extra of a merge", Merge, "prod dev", false, nil, func(t *testing.T, p pair) {
+			p.fill(t, p.dev, slices.Values([]ddbtest.Item{row("extra", -time.Minute)}))
+		}, 0, 0},
+		{"gone before its time", Sync, "dev", false, nil, func(t *testing.T, p pair) {
+			p.remove(t, p.dev, "over")
+			p.remove(t, p.dev, "to come")
+		}, 1, Unequal},
+		{"gone from a target without TTL", Sync, "prod", false, nil, func(t *testing.T, p pair) { p.remove(t, p.dev, "over") }, 0, Unequal},
+		{"gone from a source without TTL", Sync, "dev", false, nil, func(t *testing.T, p pair) { p.remove(t, p.prod, "over") }, 0, Unequal},
+		{"another value", Sync, "prod dev", false, nil, func(t *testing.T, p pair) { p.fill(t, p.dev, slices.Values([]ddbtest.Item{row("over", -2*time.Hour)})) }, 0, Unequal},
+		{"a target that does not say", Sync, "dev", false, nil, func(t *testing.T, p pair) {
+			p.remove(t, p.dev, "over")
+			p.dev.Proxy.Inject(ddbtest.Fault{Kind: ddbtest.Deny, Op: "DescribeTimeToLive", Table: p.Name})
+		}, 0, Unequal},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			p := newPair(t, ddbtest.Table{})
+			p.fill(t, p.prod, slices.Values([]ddbtest.Item{row("over", -time.Hour), row("to come", time.Hour), {"pk": text("none")}}))
+			for _, name := range strings.Fields(test.ttl) {
+				if _, err := world.Account(name).Client().UpdateTimeToLive(t.Context(), &dynamodb.UpdateTimeToLiveInput{TableName: aws.String(p.Name),
+					TimeToLiveSpecification: &types.TimeToLiveSpecification{AttributeName: aws.String("ends"), Enabled: aws.Bool(true)}}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			source, target := p.open(t)
+			o := soon(test.mode)
+			o.Verify, o.SkipExpired, o.Slice, o.RunDir, o.AllowEmptySource = true, test.skip, test.slice, t.TempDir(), true
+			o.Watch = func(phase Phase) {
+				if phase.Name == phaseCompare {
+					test.between(t, p)
+				}
+			}
+			s, err := source.Copy(t.Context(), target, o)
+			if err != nil != (test.kind != 0) || err != nil && kindOf(err) != test.kind {
+				t.Fatalf("kind %d, want %d: %v", kindOf(err), test.kind, err)
+			}
+			if s.Expired != test.expired || s.Verified == nil || *s.Verified != (err == nil) {
+				t.Errorf("%d have expired, want %d; verified %v", s.Expired, test.expired, s.Verified)
+			}
+		})
+	}
+}
+
+// remove deletes an item as TTL does: nobody has asked for it.
+func (p pair) remove(t *testing.T, a *ddbtest.Account, key string) {
+	t.Helper()
+	if _, err := a.Client().DeleteItem(t.Context(), &dynamodb.DeleteItemInput{TableName: aws.String(p.Name),
+		Key: ddbtest.Item{"pk": &types.AttributeValueMemberS{Value: key}}}); err != nil {
+		t.Error(err)
 	}
 }

@@ -174,7 +174,11 @@ func rows(m *table.Summary) [][2]string {
 		[2]string{"units", fmt.Sprintf("%s read, %s written", count(int64(m.ReadUnits)), count(int64(m.WriteUnits)))},
 		[2]string{"time", fmt.Sprintf("%.1f s, %s items/s, %s", m.Seconds, count(int64(float64(done)/max(m.Seconds, 1e-9))), size(m.Bytes))})
 	if m.Verified != nil && *m.Verified {
-		list = append(list, [2]string{"verified", "the tables are equal"})
+		text := "the tables are equal"
+		if m.Expired > 0 {
+			text += ", but for " + count(m.Expired) + " items that have expired"
+		}
+		list = append(list, [2]string{"verified", text})
 	}
 	if m.Journal != "" {
 		list = append(list, [2]string{"journal", m.Journal + ", " + size(m.JournalSize)})
