@@ -3,7 +3,6 @@ package query
 import (
 	"bufio"
 	"encoding/binary"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
@@ -11,30 +10,32 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/dynamo-cmdline/dynamo/item"
 )
 
-// columns write CSV whose header is known.
+// columns write CSV whose header is known, as RFC 4180 has it: what is in a cell is exact, line ends and controls too,
+// which stand inside quotes. An attribute that is not there is an empty cell, an empty text a pair of quotes.
 type columns struct {
-	out    *csv.Writer
+	w      io.Writer
 	names  []string
-	cells  []string
+	o      Options
 	headed bool
+	line   []byte
 }
 
-func newColumns(w io.Writer, names []string) *columns {
-	out := csv.NewWriter(w)
-	out.UseCRLF = true // RFC 4180
-	return &columns{out: out, names: names, cells: make([]string, len(names))}
+func newColumns(w io.Writer, names []string, o Options) *columns {
+	return &columns{w: w, names: names, o: o}
 }
 
 func (c *columns) head() error {
 	c.headed = true
+	c.line = c.line[:0]
 	for i, name := range c.names {
-		c.cells[i] = harmless(Visible(name))
+		c.text(i, name)
 	}
-	return c.out.Write(c.cells)
+	return c.end()
 }
 
 func (c *columns) write(it item.Item) error {
@@ -47,51 +48,68 @@ func (c *columns) write(it item.Item) error {
 	if err != nil {
 		return err
 	}
+	c.line = c.line[:0]
 	for i, name := range c.names {
-		c.cells[i] = ""
-		if member, ok := v.member(name); ok {
-			c.cells[i] = cell(member)
+		switch member, ok := v.member(name); {
+		case ok && member.tag == "N":
+			c.cell(i, member.text) // which no spreadsheet runs
+		case ok:
+			c.text(i, member.exact())
+		case i > 0:
+			c.line = append(c.line, ',')
+		case len(c.names) == 1: // an empty line would be no record
+			c.text(i, "")
 		}
 	}
-	if err := c.out.Write(c.cells); err != nil {
-		return err
-	}
-	c.out.Flush() // the writer below has a buffer of its own
-	return c.out.Error()
+	return c.end()
 }
 
 func (c *columns) close() error {
 	if !c.headed {
-		if err := c.head(); err != nil {
-			return err
-		}
+		return c.head()
 	}
-	c.out.Flush()
-	return c.out.Error()
+	return nil
 }
 
-// cell is a value for a spreadsheet: a number as it is, and no text that it
-// would run.
-func cell(v value) string {
-	if v.tag == "N" {
-		return v.plain()
+// text writes a cell that is no number.
+func (c *columns) text(i int, text string) {
+	if c.o.Visible {
+		text = Visible(text)
 	}
-	return harmless(v.plain())
+	if first, _ := utf8.DecodeRuneInString(text); c.o.Spreadsheet && text != "" && strings.ContainsRune(runs, first) {
+		text = "'" + text
+	}
+	c.cell(i, text)
 }
 
-// harmless puts a ' before what a spreadsheet takes for a formula. Tab and
-// carriage return, which some of them skip, are escaped already.
-func harmless(text string) string {
-	if text != "" && strings.IndexByte("=+-@", text[0]) >= 0 {
-		return "'" + text
+// runs are what texts begin with that a spreadsheet takes for formulas: some skip what is blank, and some know full width.
+const runs = "=+-@\t\r\n＝＋－＠"
+
+func (c *columns) cell(i int, text string) {
+	if i > 0 {
+		c.line = append(c.line, ',')
 	}
-	return text
+	if text != "" && text == strings.TrimSpace(text) && strings.IndexFunc(text, quotable) < 0 {
+		c.line = append(c.line, text...)
+		return
+	}
+	c.line = append(c.line, '"')
+	c.line = append(c.line, strings.ReplaceAll(text, `"`, `""`)...)
+	c.line = append(c.line, '"')
+}
+
+// quotable reports whether what holds c stands in quotes: also what a locale's spreadsheet would split at.
+func quotable(c rune) bool { return c == ',' || c == '"' || c == ';' || hidden(c) }
+
+func (c *columns) end() error {
+	_, err := c.w.Write(append(c.line, '\r', '\n'))
+	return err
 }
 
 // spooled writes CSV whose header is known only when all items have been seen.
 type spooled struct {
 	w     io.Writer
-	keys  []string
+	o     Options
 	file  *os.File // nil until there is an item
 	buf   *bufio.Writer
 	found map[string]bool
@@ -144,7 +162,7 @@ func (s *spooled) drop() {
 
 func (s *spooled) close() error {
 	if s.file == nil {
-		return newColumns(s.w, s.keys).close()
+		return newColumns(s.w, s.o.Keys, s.o).close()
 	}
 	defer s.drop()
 	if err := s.buf.Flush(); err != nil {
@@ -153,7 +171,7 @@ func (s *spooled) close() error {
 	if _, err := s.file.Seek(0, io.SeekStart); err != nil {
 		return fmt.Errorf("read the spooled items: %w", err)
 	}
-	c := newColumns(s.w, s.header())
+	c := newColumns(s.w, s.header(), s.o)
 	in := bufio.NewReaderSize(s.file, 256<<10)
 	var it []byte
 	for {
@@ -176,9 +194,9 @@ func (s *spooled) close() error {
 
 // header has the keys first, then what else was found, by name.
 func (s *spooled) header() []string {
-	names := slices.Clone(s.keys)
+	names := slices.Clone(s.o.Keys)
 	for _, name := range slices.Sorted(maps.Keys(s.found)) {
-		if !slices.Contains(s.keys, name) {
+		if !slices.Contains(s.o.Keys, name) {
 			names = append(names, name)
 		}
 	}

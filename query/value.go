@@ -229,11 +229,14 @@ func (v value) appendAttributes(b []byte) []byte {
 	return append(b, '}')
 }
 
-// plain is the value as a text for people: a scalar's own, and JSON for the rest.
-func (v value) plain() string {
+// plain is the value as a text for people: what exact says, with nothing hidden in it.
+func (v value) plain() string { return Visible(v.exact()) }
+
+// exact is the value as a text: a scalar's own, and JSON for the rest.
+func (v value) exact() string {
 	switch v.tag {
 	case "S", "N", "B", "BOOL":
-		return Visible(v.text)
+		return v.text
 	}
 	return string(v.appendJSON(nil))
 }

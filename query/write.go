@@ -9,7 +9,7 @@ import (
 
 // A Format is a form that items are written in. Numbers are as they are in the
 // table in each, sets are sorted, binaries are base64. In the JSON forms control and format
-// characters are \u-escaped, which loses nothing; the others are for people to look at.
+// characters are \u-escaped, which loses nothing; in CSV they stand as they are. The others are for people to look at.
 type Format string
 
 // The formats.
@@ -18,7 +18,7 @@ const (
 	JSON        Format = "json"  // one array
 	JSONLines   Format = "jsonl" // an object a line
 	DynamoLines Format = "ddb"   // {"Item":{…}} a line, with types, as AWS exports
-	CSV         Format = "csv"   // RFC 4180, an item a line; strings that a spreadsheet would run begin with '
+	CSV         Format = "csv"   // RFC 4180, an item a record
 	YAML        Format = "yaml"  // one sequence
 )
 
@@ -30,6 +30,10 @@ type Options struct {
 	Keys       []string // attributes that come first, where an item has them
 	Attributes []string // all that there is to show, in this order; nil for everything
 	Width      int      // of the terminal, for Aligned; 0 for no limit
+
+	// For CSV, which is exact without these:
+	Spreadsheet bool // a ' stands before texts that a spreadsheet would run
+	Visible     bool // what could steer a terminal is escaped
 }
 
 // A Writer writes items one after the other, without keeping them. It must be
@@ -66,9 +70,9 @@ func NewWriter(w io.Writer, f Format, o Options) (*Writer, error) {
 		return &Writer{form: &lines{w: w, first: first, none: "[]\n", append: appendYAMLItem}}, nil
 	case CSV:
 		if o.Attributes != nil {
-			return &Writer{form: newColumns(w, o.Attributes)}, nil
+			return &Writer{form: newColumns(w, o.Attributes, o)}, nil
 		}
-		return &Writer{form: &spooled{w: w, keys: o.Keys}}, nil
+		return &Writer{form: &spooled{w: w, o: o}}, nil
 	}
 	var names []string
 	for _, f := range Formats {

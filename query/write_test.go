@@ -2,7 +2,6 @@ package query
 
 import (
 	"bytes"
-	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -128,7 +127,7 @@ func steers(c rune) bool {
 func TestNothingRaw(t *testing.T) {
 	it, want := hostile()
 	for _, f := range Formats {
-		for _, o := range []Options{{Keys: []string{"pk"}}, {Keys: []string{"pk"}, Width: 120}, {Attributes: slices.Collect(keysOfMap(want)), Width: 80}} {
+		for _, o := range []Options{{Keys: []string{"pk"}, Visible: true}, {Keys: []string{"pk"}, Width: 120, Visible: true}, {Attributes: slices.Collect(keysOfMap(want)), Width: 80, Visible: true}} {
 			got := written(t, f, o, it, it)
 			for _, c := range got {
 				if steers(c) && c != '\n' && (c != '\r' || f != CSV) {
@@ -202,20 +201,102 @@ func TestReadBack(t *testing.T) {
 	check("yaml", object)
 }
 
+// CSV is read back as it was, by a reader that knows no more than RFC 4180: every text, in names and in cells; and what
+// is not there is told from what is empty.
+func TestCSVIsExact(t *testing.T) {
+	it, want := hostile()
+	for _, o := range []Options{{Keys: []string{"pk"}}, {Attributes: append(slices.Sorted(keysOfMap(want)), "none")}} {
+		rows := records(t, written(t, CSV, o, it, `{"pk":{"S":""}}`))
+		if len(rows) != 3 {
+			t.Fatalf("%d records", len(rows))
+		}
+		seen := 0
+		for i, name := range rows[0] {
+			if text, ok := want[name.text]; ok {
+				seen++
+				if rows[1][i].text != text || !rows[1][i].quoted && text == "" {
+					t.Errorf("%q: got %+v, want %q", name.text, rows[1][i], text)
+				}
+				if rows[2][i] != (csvCell{}) {
+					t.Errorf("%q is not there, and is %+v", name.text, rows[2][i])
+				}
+			}
+			if name.text == "pk" && rows[2][i] != (csvCell{"", true}) {
+				t.Errorf("an empty text is %+v", rows[2][i])
+			}
+		}
+		if seen != len(want) {
+			t.Errorf("%d of %d names", seen, len(want))
+		}
+	}
+	if got := written(t, CSV, Options{Attributes: []string{"x"}}, `{"pk":{"S":"1"}}`); got != "x\r\n\"\"\r\n" {
+		t.Errorf("a record of one empty cell is %q", got)
+	}
+}
+
+// A csvCell is what RFC 4180 says of a cell.
+type csvCell struct {
+	text   string
+	quoted bool
+}
+
+// records reads RFC 4180, and nothing else.
+func records(t *testing.T, text string) (rows [][]csvCell) {
+	t.Helper()
+	for text != "" {
+		var row []csvCell
+		for {
+			var c csvCell
+			if c.quoted = strings.HasPrefix(text, `"`); c.quoted {
+				text = text[1:]
+				for {
+					end := strings.IndexByte(text, '"')
+					if end < 0 {
+						t.Fatal("a quote is not closed")
+					}
+					c.text += text[:end]
+					if text = text[end+1:]; !strings.HasPrefix(text, `"`) {
+						break
+					}
+					c.text, text = c.text+`"`, text[1:]
+				}
+			} else {
+				end := strings.IndexAny(text, ",\"\r\n")
+				if end < 0 {
+					t.Fatal("a record has no end")
+				}
+				c.text, text = text[:end], text[end:]
+			}
+			row = append(row, c)
+			if !strings.HasPrefix(text, ",") {
+				break
+			}
+			text = text[1:]
+		}
+		rest, ok := strings.CutPrefix(text, "\r\n")
+		if !ok {
+			t.Fatalf("a record ends with %q", text[:min(len(text), 5)])
+		}
+		rows, text = append(rows, row), rest
+	}
+	return rows
+}
+
 func TestFormulasAreHarmless(t *testing.T) {
 	for text, want := range map[string]string{
-		"=1+1": "'=1+1", "+1": "'+1", "-1": "'-1", "@x": "'@x", "\t=1": `\t=1`, "\r=1": `\r=1`, "x=1": "x=1", "": "", "'": "'",
+		"=1+1": "'=1+1", "+1": "'+1", "-1": "'-1", "@x": "'@x", "\t=1": "'\t=1", "\r=1": "'\r=1", "\n=1": "'\n=1", "＝1": "'＝1", "＋1": "'＋1", "－1": "'－1", "＠x": "'＠x",
+		"x=1": "x=1", "": "", "'": "'", "a;=1": "a;=1",
 	} {
-		out := written(t, CSV, Options{}, `{"v":{"S":`+string(jsonOf(text))+`},"n":{"N":"-1.50"},"=h":{"S":"x"},"b":{"B":"+w=="}}`)
-		rows, err := csv.NewReader(strings.NewReader(out)).ReadAll()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := rows[1][3]; got != want {
+		it := `{"v":{"S":` + string(jsonOf(text)) + `},"n":{"N":"-1.50"},"=h":{"S":"x"},"b":{"B":"+w=="}}`
+		rows := records(t, written(t, CSV, Options{Spreadsheet: true}, it))
+		if got := rows[1][3].text; got != want || strings.Contains(text, ";") && !rows[1][3].quoted {
 			t.Errorf("%q is %q, want %q", text, got, want)
 		}
-		if rows[0][0] != "'=h" || rows[1][2] != "-1.50" || rows[1][1] != "'+w==" {
-			t.Errorf("got %q", rows)
+		if rows[0][0].text != "'=h" || rows[1][2].text != "-1.50" || rows[1][1].text != "'+w==" {
+			t.Errorf("got %+v", rows)
+		}
+		if rows := records(t, written(t, CSV, Options{}, it)); rows[1][3].text != text || rows[0][0].text != "=h" {
+			t.Errorf("without being asked: %+v", rows)
 		}
 	}
 }
@@ -383,7 +464,7 @@ func FuzzItem(f *testing.F) {
 		}
 		for _, format := range Formats {
 			var b bytes.Buffer
-			w, err := NewWriter(&b, format, Options{Width: 80})
+			w, err := NewWriter(&b, format, Options{Width: 80, Visible: true})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -28,6 +28,7 @@ type queryOptions struct {
 	count   bool
 	unique  string       // attribute; "" for items
 	output  query.Format // "" chooses
+	cells   bool         // CSV is for a spreadsheet
 	display display
 }
 
@@ -50,8 +51,8 @@ value that begins like an operator is written 'begins_with …'. A key that begi
 Without a key it scans: the whole table or index is read, and billed.
 
 --head, --unique and --count read the whole result too, unless --limit says otherwise.
---output csv is for spreadsheets: texts that one would run begin with ', control characters are
-escaped. jsonl and ddb are exact.
+--output csv is exact, line ends and control characters too, but on a terminal, which gets those escaped; for a
+spreadsheet add --spreadsheet: texts that it would run then begin with '. json, jsonl and ddb are exact.
 
 Exit codes: 0 done, 1 failed, 2 usage or configuration, 6 credentials or permission, 7 table missing,
 130 interrupted, 143 terminated.`,
@@ -70,6 +71,7 @@ Exit codes: 0 done, 1 failed, 2 usage or configuration, 6 credentials or permiss
 			&cli.IntFlag{Name: "limit", Usage: "at most `N` items", DefaultText: "all"},
 			&cli.BoolFlag{Name: "reverse", Usage: "from the largest sort key down", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "eventual", Usage: "eventually consistent reads: half the read cost", DisableDefaultText: true},
+			&cli.BoolFlag{Name: "spreadsheet", Usage: "with --output csv: a ' before texts that a spreadsheet would run", DisableDefaultText: true},
 			&cli.StringFlag{Name: "output", Usage: "`FORMAT`: table, json, jsonl, ddb, csv or yaml", DefaultText: "table on a terminal, else jsonl"},
 			&cli.DurationFlag{Name: "max-retry-time", Value: 15 * time.Minute, Usage: "give up after `D` without any progress"},
 		}, envFlags()...),
@@ -87,7 +89,7 @@ Exit codes: 0 done, 1 failed, 2 usage or configuration, 6 credentials or permiss
 func queryFlags(c *cli.Context) (queryOptions, error) {
 	o := queryOptions{
 		end: endFlags(c, "env"), table: c.String("table"), display: displayFlags(c),
-		head: c.Bool("head"), count: c.Bool("count"), unique: c.String("unique"), output: query.Format(c.String("output")),
+		head: c.Bool("head"), count: c.Bool("count"), unique: c.String("unique"), output: query.Format(c.String("output")), cells: c.Bool("spreadsheet"),
 		query: query.Query{
 			Sort: c.String("sk"), Index: c.String("index"), Filter: c.String("filter"), Limit: c.Int("limit"),
 			Reverse: c.Bool("reverse"), Eventual: c.Bool("eventual"), Stall: c.Duration("max-retry-time"),
@@ -184,6 +186,8 @@ func (o *queryOptions) results() error {
 		return badUsage("give one of them", "--head, --unique and --count are three different results")
 	case values && o.query.Attributes != nil:
 		return badUsage("", "--attributes says what to show of items, and no items are shown")
+	case o.cells && o.output != query.CSV:
+		return badUsage("add --output csv", "--spreadsheet means nothing without --output csv")
 	case values && o.output != "":
 		return badUsage("", "--output is a form of items, and no items are shown")
 	case o.display.json && o.output != "" && o.output != query.JSON && o.output != query.JSONLines && o.output != query.DynamoLines:
@@ -331,7 +335,7 @@ func (o *queryOptions) writer(keys []string, out *stream, s streams) (itemWriter
 	if o.unique != "" {
 		return query.NewValues(out, o.unique, o.display.json), nil
 	}
-	options := query.Options{Keys: keys, Attributes: o.query.Attributes}
+	options := query.Options{Keys: keys, Attributes: o.query.Attributes, Spreadsheet: o.cells, Visible: isTerminal(s.out)}
 	if width, _, err := term.GetSize(int(s.out.Fd())); err == nil {
 		options.Width = width
 	}
