@@ -24,6 +24,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/dynamo-cmdline/dynamo/internal/crash"
 	"github.com/dynamo-cmdline/dynamo/item"
 )
 
@@ -153,10 +154,14 @@ func Run(ctx context.Context, src Source, sink Sink, opts Options) (err error) {
 	defer release()
 	g.Go(func() error {
 		defer close(r.batches)
+		defer crash.Guard(ctx)
 		return r.readAll(ctx)
 	})
 	for range opts.Workers {
-		g.Go(func() error { return r.writeAll(ctx, hard) })
+		g.Go(func() error {
+			defer crash.Guard(ctx)
+			return r.writeAll(ctx, hard)
+		})
 	}
 	if err := g.Wait(); err != nil {
 		return reason(ctx, err)

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/dynamo-cmdline/dynamo/internal/crash"
 	"github.com/dynamo-cmdline/dynamo/item"
 )
 
@@ -64,6 +65,7 @@ func (j *join) remaining(ctx context.Context, purpose purpose) error {
 	g.SetLimit(j.Readers)
 	for i := range j.window.shards {
 		g.Go(func() error {
+			defer crash.Guard(ctx)
 			judge := &judge{join: j, purpose: purpose}
 			if err := j.window.shards[i].groups(func(group *group) error { return judge.consider(ctx, group) }); err != nil {
 				return err

@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/dynamo-cmdline/dynamo/internal/crash"
 	"github.com/dynamo-cmdline/dynamo/item"
 )
 
@@ -36,6 +37,7 @@ func (j *join) readAll(ctx context.Context, lanes int) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		defer close(queue)
+		defer crash.Guard(ctx)
 		for i := range scattered(lanes) {
 			select {
 			case queue <- j.lane(i, lanes):
@@ -47,6 +49,7 @@ func (j *join) readAll(ctx context.Context, lanes int) error {
 	})
 	for range j.Readers {
 		g.Go(func() error {
+			defer crash.Guard(ctx)
 			for l := range queue {
 				if err := l.read(ctx); err != nil {
 					return err
@@ -102,7 +105,10 @@ func (l *lane) read(ctx context.Context) error {
 		g, reading := errgroup.WithContext(ctx)
 		for _, which := range behind {
 			t, p := &l.tables[which], pages[which]
-			g.Go(func() error { return l.halves[which].read(reading, t.segments[0], t.from, &p.page) })
+			g.Go(func() error {
+				defer crash.Guard(ctx)
+				return l.halves[which].read(reading, t.segments[0], t.from, &p.page)
+			})
 		}
 		if err := g.Wait(); err != nil {
 			return err

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/dynamo-cmdline/dynamo/internal/crash"
 	"github.com/dynamo-cmdline/dynamo/item"
 )
 
@@ -73,6 +74,7 @@ func (r *run) atOnce(ctx context.Context, yield func(*page) bool) error {
 	var last atomic.Int64
 	for range r.Readers {
 		g.Go(func() error {
+			defer crash.Guard(ctx)
 			for {
 				segment := int(last.Add(1)) - 1
 				if segment >= r.src.Segments() {
@@ -87,6 +89,7 @@ func (r *run) atOnce(ctx context.Context, yield func(*page) bool) error {
 	var failed error // to be read when out is closed
 	var closing sync.WaitGroup
 	closing.Go(func() {
+		defer crash.Guard(ctx)
 		failed = g.Wait()
 		close(out)
 	})

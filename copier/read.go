@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/dynamo-cmdline/dynamo/internal/crash"
 	"github.com/dynamo-cmdline/dynamo/item"
 )
 
@@ -17,6 +18,7 @@ func (r *run) readAll(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		defer close(segments)
+		defer crash.Guard(ctx)
 		for s := range scattered(r.src.Segments()) {
 			if len(r.From.Positions) > 0 && r.From.Positions[s].Done {
 				continue
@@ -31,6 +33,7 @@ func (r *run) readAll(ctx context.Context) error {
 	})
 	for range r.Readers {
 		g.Go(func() error {
+			defer crash.Guard(ctx)
 			c := &cutter{run: r}
 			for s := range segments {
 				if err := c.segment(ctx, s); err != nil {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"github.com/dynamo-cmdline/dynamo/internal/crash"
 )
 
 const (
@@ -23,6 +25,7 @@ func (r *run) saving(ctx context.Context) (_ context.Context, finish func() erro
 	var failed error
 	var saver sync.WaitGroup
 	saver.Go(func() {
+		defer crash.Guard(ctx)
 		every := saveEvery
 		for {
 			select {

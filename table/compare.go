@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/dynamo-cmdline/dynamo/copier"
+	"github.com/dynamo-cmdline/dynamo/internal/crash"
 	"github.com/dynamo-cmdline/dynamo/item"
 	"github.com/dynamo-cmdline/dynamo/query"
 )
@@ -142,6 +143,7 @@ func (c *Comparison) All(ctx context.Context) iter.Seq2[Difference, error] {
 		var g errgroup.Group
 		g.Go(func() error {
 			defer close(list)
+			defer crash.Guard(ctx)
 			options.Found = func(ctx context.Context, found []copier.Difference) error { return c.tell(ctx, found, list) }
 			from, err := c.half(c.source, c.plan.Source, sourceSide)
 			if err != nil {

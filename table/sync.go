@@ -12,6 +12,7 @@ import (
 
 	"github.com/dynamo-cmdline/dynamo/copier"
 	"github.com/dynamo-cmdline/dynamo/internal/archive"
+	"github.com/dynamo-cmdline/dynamo/internal/crash"
 	"github.com/dynamo-cmdline/dynamo/internal/wire"
 	"github.com/dynamo-cmdline/dynamo/item"
 )
@@ -92,12 +93,14 @@ func (s *syncing) run(ctx context.Context) error {
 	g.Go(func() error {
 		defer s.puts.close()
 		defer s.deletes.close()
+		defer crash.Guard(ctx)
 		return copier.Join(ctx, from, to, copier.JoinOptions{
 			Schema: s.plan.Target.Schema, Found: s.found, Extras: s.extras, Shape: s.shape, Items: true, Partial: s.Slice != nil,
 			Readers: s.plan.Readers, Memory: s.Memory, Dir: s.dir.Dir, Stall: s.Stall, Stats: &s.joined,
 		})
 	})
 	g.Go(func() error {
+		defer crash.Guard(ctx)
 		o := s.engine()
 		o.Readers, o.Pages, o.From, o.Save = 1, feedPages, copier.Checkpoint{}, s.note
 		o.Stats, o.Reject = &s.moved, s.reject
@@ -108,6 +111,7 @@ func (s *syncing) run(ctx context.Context) error {
 		return nil
 	})
 	g.Go(func() error {
+		defer crash.Guard(ctx)
 		o := s.engine()
 		o.Readers, o.Pages, o.From, o.Save = 1, feedPages, copier.Checkpoint{}, nil
 		o.Stats, o.Delete = &s.removed, true

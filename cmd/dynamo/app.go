@@ -22,43 +22,51 @@ func runApp(ctx context.Context, app *cli.App, args []string, s streams) int {
 	s.color = s.color && !s.json && !slices.Contains(args, "--no-color")
 	done := make(chan struct{})
 	defer context.AfterFunc(ctx, func() { excuse(s, done) })()
-	err := uncrashed(func() error { return app.RunContext(ctx, argumentsLast(app, args)) })
+	s.command = commandOf(args)
+	defer s.guard()
+	err := app.RunContext(table.OnPanic(ctx, s.crashed), argumentsLast(app, args))
 	close(done)
-	return s.end(commandOf(args), err)
+	return s.end(err)
 }
 
 // end says what has not been said yet of how a command ended, and returns its exit code.
-func (s streams) end(command string, err error) int {
+func (s streams) end(err error) int {
 	if err != nil && s.json {
-		_ = s.object(named{Command: command}, nil, err) // if stdout is closed, the error below is all that is left
+		_ = s.object(named{Command: s.command}, nil, err) // if stdout is closed, the error below is all that is left
 	}
 	s.report(err)
 	return exitCode(err)
 }
 
-// uncrashed makes an error of a panic: whoever ran the command is told as of any other, with an exit code that says so.
-func uncrashed(f func() error) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = crashed(v, debug.Stack())
-		}
-	}()
-	return f()
+// guard is what every goroutine defers, last of all: a panic ends the program as an error does, with an exit code and an
+// object that say so.
+func (s streams) guard() {
+	if v := recover(); v != nil {
+		s.crashed(v, debug.Stack())
+	}
 }
 
-// crashed is the error of a panic.
-func crashed(value any, stack []byte) error {
-	return &table.Error{
+// crashed ends the program after a panic, at once: nothing that it had in hand can be relied on.
+func (s streams) crashed(value any, stack []byte) {
+	err := &table.Error{
 		Kind: table.Failed, Hint: "what was done so far is in the run's directory: dynamo runs",
 		Err: fmt.Errorf("a bug in dynamo: %v (%s)", value, place(stack)),
 	}
+	s.mu.Lock()
+	unfinished := s.unfinished
+	s.mu.Unlock()
+	if unfinished != nil {
+		unfinished(err)
+	}
+	s.exit(s.end(err))
 }
 
 // place is where a panic was, among the lines of its stack.
 func place(stack []byte) string {
 	_, rest, _ := strings.Cut(string(stack), "\npanic(")
 	for line := range strings.Lines(rest) {
-		if file, _, ok := strings.Cut(strings.TrimSpace(line), " +0x"); ok && !strings.Contains(file, "/runtime/") {
+		file, ok := strings.CutPrefix(line, "\t")
+		if file, _, _ = strings.Cut(strings.TrimSpace(file), " "); ok && !strings.Contains(file, "runtime/") {
 			return file[strings.LastIndexByte(file, '/')+1:]
 		}
 	}

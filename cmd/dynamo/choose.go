@@ -134,6 +134,7 @@ func askCode(ctx context.Context, profile, serial string, s streams) (string, er
 func readLine(ctx context.Context, s streams) (string, error) {
 	lines := make(chan string, 1) // the reader may outlive the question
 	go func() {
+		defer s.guard()
 		line, _ := bufio.NewReader(s.in).ReadString('\n')
 		lines <- strings.TrimSpace(line)
 	}()

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"syscall"
 	"unicode"
@@ -108,7 +109,7 @@ func runCompare(ctx context.Context, o compareOptions, s streams) error {
 	}
 	defer s.data()()
 	if len(names) == 1 {
-		return interrupted(ctx, compareOne(ctx, o, names[0], s, "\n"))
+		return interrupted(ctx, compareOne(ctx, o, names[0], s, "\n", ""))
 	}
 	var worst error
 	failed := 0
@@ -118,7 +119,7 @@ func runCompare(ctx context.Context, o compareOptions, s streams) error {
 		} else if !o.display.quiet {
 			say(s.err, "%s:\n", name)
 		}
-		err := interrupted(ctx, compareOne(ctx, o, name, s, ""))
+		err := interrupted(ctx, compareOne(ctx, o, name, s, "", fmt.Sprintf("],\"failed\":%d}\n", failed+1)))
 		if err != nil {
 			s.report(fmt.Errorf("table %s: %w", name, err))
 		}
@@ -136,9 +137,9 @@ func runCompare(ctx context.Context, o compareOptions, s streams) error {
 	return told{worst}
 }
 
-// compareOne compares one table and prints what it finds.
-func compareOne(ctx context.Context, o compareOptions, name string, s streams, end string) error {
-	p := &printer{s: s, json: o.display.json, end: end}
+// compareOne compares one table and prints what it finds. Behind its object comes end, and if all ends with it, last.
+func compareOne(ctx context.Context, o compareOptions, name string, s streams, end, last string) error {
+	p := &printer{s: s, json: o.display.json, end: end, last: last}
 	p.begin()
 	if ctx.Err() != nil {
 		return p.close(table.CompareSummary{Command: "compare"}, fmt.Errorf("not begun: %w", context.Cause(ctx)))
@@ -240,6 +241,7 @@ type printer struct {
 	s      streams
 	json   bool
 	end    string // what follows the object
+	last   string // and what completes the one that it is in
 	comma  bool
 	counts map[table.DifferenceKind]int64
 
@@ -251,6 +253,12 @@ func (p *printer) begin() {
 	if p.json {
 		p.s.speak()
 		say(p.s.out, `{"differences":[`)
+		p.s.mu.Lock()
+		p.s.unfinished = func(err error) {
+			_ = p.close(table.CompareSummary{Command: "compare"}, err) // the error is said after it, too
+			_, _ = io.WriteString(p.s.out, p.last)
+		}
+		p.s.mu.Unlock()
 	}
 }
 
@@ -293,7 +301,7 @@ func (p *printer) close(summary any, err error) error {
 	}
 	p.s.mu.Lock()
 	warnings := append(p.warnings, p.s.warnings...)
-	p.s.warnings = nil // those of the next table are its own
+	p.s.warnings, p.s.unfinished = nil, nil // those of the next table are its own
 	p.s.mu.Unlock()
 	fields, e := members(summary, extra{warnings, failureOf(err)})
 	if e != nil {

@@ -23,10 +23,13 @@ import (
 // A voice is how a command speaks, and what of it cannot be said twice. All copies of its streams share it.
 type voice struct {
 	json, color bool
+	command     string    // as it was called
+	exit        func(int) // ends the program
 
-	mu       sync.Mutex
-	spoken   bool     // the one JSON object, or data, is on stdout or on its way
-	warnings []string // that were logged, for the object
+	mu         sync.Mutex
+	spoken     bool        // the one JSON object, or data, is on stdout or on its way
+	unfinished func(error) // completes an object that was begun; nil for none
+	warnings   []string    // that were logged, for the object
 }
 
 // speak reports whether nothing has been said on stdout yet; from now on something has.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -14,7 +15,9 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/dynamo-cmdline/dynamo/copier"
 	"github.com/dynamo-cmdline/dynamo/internal/ddbtest"
+	"github.com/dynamo-cmdline/dynamo/item"
 	"github.com/dynamo-cmdline/dynamo/table"
 )
 
@@ -213,6 +216,40 @@ func TestPanic(t *testing.T) {
 	}
 }
 
+// So is one in a goroutine, of the engine's too, and an object that was begun is completed.
+func TestPanicElsewhere(t *testing.T) {
+	inWorldOf(t)
+	for _, many := range []bool{false, true} {
+		broken := func(s streams) *cli.App {
+			app := newApp(s)
+			app.Command("runs").Action = func(c *cli.Context) error {
+				p := &printer{s: s, json: true, end: "\n"}
+				if many {
+					say(s.out, "%s", `{"command":"compare","tables":[`)
+					p.end, p.last = "", `],"failed":1}`+"\n"
+				}
+				p.begin()
+				return copier.Run(c.Context, panicking{}, nil, copier.Options{})
+			}
+			return app
+		}
+		out, errs, code := runHere(t, t.Context(), broken, []string{"runs", "--json"})
+		requireOneObject(t, wayOut{code: 1}, out, errs, code)
+		if !strings.Contains(out, "a bug in the engine (json_test.go:") {
+			t.Errorf("stdout is %s", out)
+		}
+	}
+}
+
+// panicking is a source with a bug.
+type panicking struct{ copier.Source }
+
+func (panicking) Segments() int { return 1 }
+
+func (panicking) Read(context.Context, int, item.Cursor, int, *item.Page) error {
+	panic("a bug in the engine")
+}
+
 // The worst of several ends by severity, not by number.
 func TestSeverity(t *testing.T) {
 	ends := map[int]error{130: stopped{os.Interrupt}, 143: stopped{syscall.SIGTERM}}
@@ -273,7 +310,13 @@ func runHere(t *testing.T, ctx context.Context, app func(streams) *cli.App, args
 		files[i] = f
 	}
 	s := newStreams(files[0], files[1], files[2])
-	code = runApp(ctx, app(s), append([]string{"dynamo"}, args...), s)
+	ended := make(chan int, 1)
+	s.exit = func(code int) {
+		ended <- code
+		runtime.Goexit()
+	}
+	go func() { ended <- runApp(ctx, app(s), append([]string{"dynamo"}, args...), s) }()
+	code = <-ended
 	text := func(f *os.File) string {
 		if _, err := f.Seek(0, io.SeekStart); err != nil {
 			t.Fatal(err)

@@ -38,7 +38,7 @@ type streams struct {
 }
 
 func newStreams(in, out, err *os.File) streams {
-	return streams{in, out, err, &voice{color: colorful(err)}}
+	return streams{in, out, err, &voice{color: colorful(err), exit: os.Exit}}
 }
 
 // A stopped is the cause of a context that a signal ended.

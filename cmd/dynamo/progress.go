@@ -42,6 +42,7 @@ func (p *progress) phase(ph table.Phase) {
 	p.quit = make(chan struct{})
 	quit := p.quit
 	p.done.Go(func() {
+		defer p.s.guard()
 		if p.bar {
 			p.showBar(ph, quit)
 			return

@@ -235,7 +235,7 @@ func runScale(ctx context.Context, o scaleOptions, s streams) error {
 			return o.display.scaled(s, results, show)
 		}
 	}
-	each(tables, results, func(t *table.Table, r *scaleResult) {
+	each(tables, results, s, func(t *table.Table, r *scaleResult) {
 		options := o.scale
 		options.From, options.Watch = saved[r.name], show.watch(r.name)
 		if o.dryRun {
@@ -279,14 +279,18 @@ func (o scaleOptions) only() bool {
 const atOnce = 8
 
 // each calls f for every table that was opened, several at a time.
-func each(tables []*table.Table, results []scaleResult, f func(*table.Table, *scaleResult)) {
+func each(tables []*table.Table, results []scaleResult, s streams, f func(*table.Table, *scaleResult)) {
 	var g errgroup.Group
 	g.SetLimit(atOnce)
 	for i, t := range tables {
 		if results[i].err != nil {
 			continue
 		}
-		g.Go(func() error { f(t, &results[i]); return nil })
+		g.Go(func() error {
+			defer s.guard()
+			f(t, &results[i])
+			return nil
+		})
 	}
 	_ = g.Wait() // each error is in its result
 }
@@ -315,7 +319,7 @@ func namesIn(o scaleOptions, list []table.SavedScaling) ([]string, error) {
 // saveAll reads all tables and writes the file. If one cannot be read there is
 // none, and it returns false.
 func saveAll(ctx context.Context, o scaleOptions, tables []*table.Table, results []scaleResult, show *doings, s streams) bool {
-	each(tables, results, func(t *table.Table, r *scaleResult) {
+	each(tables, results, s, func(t *table.Table, r *scaleResult) {
 		options := o.scale
 		options.Watch = show.watch(r.name)
 		saved, err := t.Scaling(ctx, options)

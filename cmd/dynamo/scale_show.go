@@ -164,6 +164,7 @@ func newDoings(s streams, d display, log *slog.Logger) *doings {
 		return p
 	}
 	p.done.Go(func() {
+		defer s.guard()
 		tick := time.NewTicker(lineEvery)
 		defer tick.Stop()
 		for {

@@ -71,7 +71,7 @@ func runTables(ctx context.Context, o tablesOptions, s streams) error {
 	if names, err = matching(names, o.globs); err != nil {
 		return err
 	}
-	rows, err := describeAll(ctx, o.end, names)
+	rows, err := describeAll(ctx, o.end, names, s)
 	if err != nil {
 		return interrupted(ctx, err)
 	}
@@ -126,7 +126,7 @@ func matching(names, globs []string) ([]string, error) {
 
 // describeAll describes the tables, some at a time: AWS allows bursts of a few
 // calls, and an account may have thousands of tables.
-func describeAll(ctx context.Context, e *end, names []string) ([]listed, error) {
+func describeAll(ctx context.Context, e *end, names []string, s streams) ([]listed, error) {
 	rows := make([]listed, len(names))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(8)
@@ -136,6 +136,7 @@ func describeAll(ctx context.Context, e *end, names []string) ([]listed, error) 
 			return nil, err
 		}
 		g.Go(func() error {
+			defer s.guard()
 			rows[i] = listed{Table: name}
 			d, err := t.Describe(ctx)
 			if err != nil {

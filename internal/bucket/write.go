@@ -15,6 +15,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/dynamo-cmdline/dynamo/internal/crash"
 )
 
 const (
@@ -70,6 +72,7 @@ func (u *Upload) Create(name string) *Object {
 	u.made = append(u.made, key)
 	u.mu.Unlock()
 	u.running.Go(func() {
+		defer crash.Guard(u.ctx)
 		err := u.send(key, r)
 		r.CloseWithError(cause(err)) //nolint:errcheck // it never fails
 		o.done <- err

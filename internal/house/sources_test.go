@@ -38,6 +38,9 @@ func TestSources(t *testing.T) {
 			if within(p.ImportPath, programs) {
 				continue
 			}
+			for _, line := range unguarded(name, src) {
+				t.Error(line)
+			}
 			for _, line := range processOwned(name, src) {
 				t.Error(line)
 			}
@@ -97,6 +100,46 @@ func processOwned(name string, src []byte) []string {
 		if sel, ok := n.(*ast.SelectorExpr); ok {
 			if x, ok := sel.X.(*ast.Ident); ok && slices.Contains(owned[paths[x.Name]], sel.Sel.Name) {
 				refuse(sel.Pos(), paths[x.Name]+"."+sel.Sel.Name)
+			}
+		}
+		return true
+	})
+	return lines
+}
+
+// unguarded lists the goroutines that would end the program in the runtime's way where they panic: crash.Guard is what
+// each defers last.
+func unguarded(name string, src []byte) []string {
+	fset := token.NewFileSet()
+	file, err := parser.ParseFile(fset, name, src, parser.SkipObjectResolution)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	var lines []string
+	look := func(begun ast.Expr) {
+		f, ok := begun.(*ast.FuncLit)
+		last := ""
+		for i := 0; ok && i < len(f.Body.List); i++ {
+			d, isDefer := f.Body.List[i].(*ast.DeferStmt)
+			if !isDefer {
+				break
+			}
+			last = ""
+			if sel, ok := d.Call.Fun.(*ast.SelectorExpr); ok {
+				last = fmt.Sprint(sel.X) + "." + sel.Sel.Name
+			}
+		}
+		if last != "crash.Guard" {
+			lines = append(lines, fmt.Sprintf("%s: a goroutine that does not defer crash.Guard last", fset.Position(begun.Pos())))
+		}
+	}
+	ast.Inspect(file, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.GoStmt:
+			look(n.Call.Fun)
+		case *ast.CallExpr:
+			if sel, ok := n.Fun.(*ast.SelectorExpr); ok && (sel.Sel.Name == "Go" || sel.Sel.Name == "TryGo") && len(n.Args) == 1 {
+				look(n.Args[0])
 			}
 		}
 		return true
@@ -166,6 +209,24 @@ func TestLinesOfCode(t *testing.T) {
 	} {
 		if got := linesOfCode([]byte(test.src)); got != test.want {
 			t.Errorf("%s: %d lines, want %d", test.name, got, test.want)
+		}
+	}
+}
+
+func TestUnguardedRefuses(t *testing.T) {
+	for _, c := range []struct {
+		name, body string
+		want       int
+	}{
+		{"none", `g.Go(func() error { return f() })`, 1},
+		{"a bare go", `go f()`, 1},
+		{"guarded", `g.Go(func() error { defer crash.Guard(ctx); return f() })`, 0},
+		{"guarded behind another", `go func() { defer close(c); defer crash.Guard(ctx); f() }()`, 0},
+		{"guarded too early", `go func() { defer crash.Guard(ctx); defer close(c); f() }()`, 1},
+	} {
+		src := "package x\nfunc y() { " + c.body + " }\n"
+		if got := unguarded("x.go", []byte(src)); len(got) != c.want {
+			t.Errorf("%s: %q, want %d", c.name, got, c.want)
 		}
 	}
 }
