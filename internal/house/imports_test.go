@@ -47,8 +47,12 @@ func rules() []rule {
 			banned: []string{"./internal", "github.com/aws"},
 		},
 		{
-			why: "nothing below the front door knows it", on: append([]string{"./item", "./scaling"}, strangers...),
+			why: "nothing below the front door knows it", on: append([]string{"./item", "./scaling", "./internal/account"}, strangers...),
 			banned: []string{"./table", "./cmd"},
+		},
+		{
+			why: "what an AWS error means does not hang on who asks", on: []string{"./internal/account"},
+			banned: append([]string{"./item", "./scaling"}, strangers...),
 		},
 		{
 			why: "test support stays in tests, the demo and the benchmarks", on: []string{"./"},
@@ -62,7 +66,7 @@ func rules() []rule {
 		},
 		{
 			why: "a judge shares nothing with whom it judges", on: []string{"./internal/torture"},
-			banned: append([]string{"./item", "./scaling", "./table", "./cmd"}, strangers...),
+			banned: append([]string{"./item", "./scaling", "./internal/account", "./table", "./cmd"}, strangers...),
 		},
 		{why: "an example shows what any user can write", on: []string{"./examples"}, direct: true, banned: []string{"./internal"}},
 	}
@@ -136,6 +140,7 @@ func TestImportRulesRefuse(t *testing.T) {
 		{"the runs with the archive", "internal/runs", []string{module + "/internal/archive"}, nil, 1},
 		{"the stream with the wire", "internal/stream", []string{module + "/internal/wire"}, nil, 1},
 		{"scaling with the front door", "scaling", []string{module + "/table"}, nil, 1},
+		{"the account with the engine", "internal/account", []string{module + "/copier"}, nil, 1},
 		{"a noun with another package of ours", "item", []string{module + "/internal/x"}, nil, 1},
 		{"a noun with an AWS client", "item", []string{dynamodb}, nil, 1},
 		{"the command with an internal package", "cmd/dynamo", []string{module + "/internal/runs"}, nil, 1},
@@ -147,6 +152,7 @@ func TestImportRulesRefuse(t *testing.T) {
 
 		{"the command with SDK and internals behind the front door", "cmd/dynamo", []string{module + "/table", "github.com/urfave/cli/v2"}, []string{dynamodb, module + "/internal/wire"}, 0},
 		{"the front door with all that it joins", "table", []string{module + "/copier", module + "/internal/wire", module + "/query", dynamodb}, nil, 0},
+		{"the wire and scaling with the account", "scaling", []string{module + "/internal/account", dynamodb}, nil, 0},
 		{"the engine with the nouns and the standard library", "copier", []string{module + "/item", "log/slog"}, nil, 0},
 		{"the engine with a part of its own", "copier", []string{module + "/copier/join"}, nil, 0},
 		{"the demo with test support and flags", "internal/ddbtest/demo", []string{module + "/internal/ddbtest", "flag"}, nil, 0},

@@ -1,0 +1,108 @@
+// Package account is what we know of AWS beyond one service: what an error means ([Classify], [Explain]), how long to
+// try a call again ([Patience.Retry]), how to wait for what takes its time ([Patience.Wait]), and how to ask for a list
+// ([Pages]).
+//
+// [Patience.Equip] makes the SDK's clients do so by themselves, those that fetch credentials included: each attempt has
+// a deadline, what came back is checked before it is believed, and what may pass is tried again until nothing has
+// moved for the stall time. Nobody else retries: the SDK's own policy is off.
+package account
+
+import (
+	"context"
+	"log/slog"
+	"math"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/smithy-go/logging"
+	"github.com/aws/smithy-go/middleware"
+)
+
+// DefaultStall is the stall time where nobody says another.
+const DefaultStall = 15 * time.Minute
+
+// A Patience says how long to try and to wait. It may be used from many goroutines.
+type Patience struct {
+	Stall   time.Duration // give up after so long without any progress; 0 means [DefaultStall]
+	Refresh func()        // drops credentials that have expired; nil where there is nothing to drop
+	Log     *slog.Logger  // told of what is tried again; nil discards
+
+	known sync.Map // hosts that have answered
+}
+
+type stallKey struct{}
+
+// WithStall gives the calls and waits below the context another stall time; 0 changes nothing.
+func WithStall(ctx context.Context, stall time.Duration) context.Context {
+	if stall == 0 {
+		return ctx
+	}
+	return context.WithValue(ctx, stallKey{}, stall)
+}
+
+func (p *Patience) stall(ctx context.Context) time.Duration {
+	if stall, ok := ctx.Value(stallKey{}).(time.Duration); ok {
+		return stall
+	}
+	if p.Stall == 0 {
+		return DefaultStall
+	}
+	return p.Stall
+}
+
+// Equip is the option of [config.LoadDefaultConfig] that makes all clients of the configuration patient. What it returns
+// goes through [Patience.Adopt].
+func (p *Patience) Equip(o *config.LoadOptions) error {
+	o.Retryer = func() aws.Retryer { return retryer{p} }
+	o.Logger = logging.Nop{} // else it warns on stderr
+	o.RetryMaxAttempts = math.MaxInt32 // else AWS_MAX_ATTEMPTS is another bound
+	o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
+		if err := stack.Initialize.Add(middleware.InitializeMiddlewareFunc("dynamo.trial", p.begin), middleware.Before); err != nil {
+			return err
+		}
+		// Behind the retries, the credentials and the signature: the deadline is for the service alone. Somebody
+		// may have to type a code before.
+		if err := stack.Finalize.Add(middleware.FinalizeMiddlewareFunc("dynamo.attempt", p.attempt), middleware.After); err != nil {
+			return err
+		}
+		return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("dynamo.strict", strict), middleware.After)
+	})
+	return nil
+}
+
+// Adopt completes a configuration that was loaded with Equip: its credentials are dropped when a service says that they
+// have expired, and their errors can be told from others.
+func (p *Patience) Adopt(cfg *aws.Config) {
+	cfg.RetryMaxAttempts = 0
+	cache, ok := cfg.Credentials.(*aws.CredentialsCache)
+	if !ok {
+		return
+	}
+	p.Refresh = cache.Invalidate
+	cfg.Credentials = credentials{cache}
+}
+
+// credentials are those of a configuration.
+type credentials struct{ *aws.CredentialsCache }
+
+type callerKey struct{}
+
+// Retrieve tells the errors of getting credentials from all others. The cache fetches them for all who ask at once, so
+// it hides from the fetching that one of them is over; it is told here, so as not to go on for nobody.
+func (c credentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	found, err := c.CredentialsCache.Retrieve(context.WithValue(ctx, callerKey{}, ctx))
+	if err != nil && ctx.Err() == nil {
+		err = &CredentialsError{err}
+	}
+	return found, err
+}
+
+// callerOf is the context of whoever waits for the credentials that ctx is to fetch; else ctx.
+func callerOf(ctx context.Context) context.Context {
+	if caller, ok := ctx.Value(callerKey{}).(context.Context); ok {
+		return caller
+	}
+	return ctx
+}

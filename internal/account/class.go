@@ -1,0 +1,205 @@
+package account
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"regexp"
+	"time"
+
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+)
+
+// A Class says what an error asks for.
+type Class int
+
+// The classes of error.
+const (
+	Fatal       Class = iota // anything else: the same call would fail again
+	Throttled                // too fast; the same call later is fine
+	Transient                // broken connection, 5xx, garbled or no answer: again, soon
+	Busy                     // what it is about is being changed; again, when that is over
+	Limited                  // a limit that may last for hours
+	Stale                    // the credentials have expired: again, with new ones
+	Credentials              // there are no valid credentials
+	Denied                   // permission is missing
+	State                    // what it is about is missing, or in no state for this
+	Invalid                  // the service refuses the content of the request
+	TooLarge                 // the request body is too large
+)
+
+// classes are the codes of all services that we call, data plane and control plane alike.
+var classes = map[string]Class{
+	"ProvisionedThroughputExceededException": Throttled, "ThrottlingException": Throttled, "Throttling": Throttled,
+	"ThrottledException": Throttled, "RequestThrottled": Throttled, "RequestThrottledException": Throttled,
+	"RequestLimitExceeded": Throttled, "TooManyRequestsException": Throttled, "SlowDown": Throttled,
+
+	"InternalServerError": Transient, "InternalServerErrorException": Transient, "InternalServerException": Transient,
+	"InternalServiceException": Transient, "InternalFailure": Transient, "InternalError": Transient,
+	"ServiceUnavailable": Transient, "ServiceUnavailableException": Transient, "RequestTimeout": Transient,
+	"RequestTimeoutException": Transient, "TransactionInProgressException": Transient, "OperationAborted": Transient,
+	"ReplicatedWriteConflictException": Transient, "ConcurrentUpdateException": Transient, "IDPCommunicationError": Transient,
+
+	"ResourceInUseException": Busy, "TableInUseException": Busy, "BackupInUseException": Busy,
+	"ContinuousBackupsUnavailableException": Busy, // backups are being enabled for a new table
+
+	"LimitExceededException": Limited,
+
+	"ExpiredTokenException": Stale, "ExpiredToken": Stale, "RequestExpired": Stale, "UnrecognizedClientException": Stale,
+	"InvalidClientTokenId": Stale, "InvalidAccessKeyId": Stale, "InvalidToken": Stale,
+
+	"UnauthorizedException": Credentials, "InvalidGrantException": Credentials, "InvalidIdentityToken": Credentials,
+	"InvalidSignatureException": Credentials, "SignatureDoesNotMatch": Credentials,
+	"IncompleteSignatureException": Credentials, "IncompleteSignature": Credentials,
+
+	"AccessDeniedException": Denied, "AccessDenied": Denied, "OptInRequired": Denied, "NotAuthorized": Denied,
+	"ForbiddenException": Denied, "KMSAccessDeniedException": Denied, "MissingAuthenticationTokenException": Denied,
+	"MissingAuthenticationToken": Denied, "RequestTimeTooSkewed": Denied,
+
+	"ResourceNotFoundException": State, "TableNotFoundException": State, "BackupNotFoundException": State,
+	"TableAlreadyExistsException": State, "PointInTimeRecoveryUnavailableException": State,
+	"InaccessibleEncryptionCredentialsException": State,
+
+	"ValidationException": Invalid, "ItemCollectionSizeLimitExceededException": Invalid, "ObjectNotFoundException": Invalid,
+}
+
+// ClassOf is the class of an answer by its code, which may be empty, and its HTTP status, which may be 0.
+func ClassOf(code string, status int) Class {
+	if class, known := classes[code]; known {
+		return class
+	}
+	switch {
+	case status == http.StatusTooManyRequests:
+		return Throttled
+	case status == http.StatusRequestEntityTooLarge:
+		return TooLarge
+	case status == http.StatusRequestTimeout, status >= 500:
+		return Transient
+	}
+	return Fatal
+}
+
+// simultaneous is the limit that passes by itself: how many tables may change at once.
+var simultaneous = regexp.MustCompile(`(?i)simultaneous|concurrent`)
+
+// Classify says what an error of one of the SDK's clients asks for.
+func Classify(err error) Class {
+	var api smithy.APIError
+	var skewed interface{ RetryableError() bool }
+	var answered interface{ HTTPStatusCode() int }
+	var certificate *tls.CertificateVerificationError
+	var send *smithyhttp.RequestSendError
+	var network net.Error
+	status := 0
+	if errors.As(err, &answered) {
+		status = answered.HTTPStatusCode()
+	}
+	switch {
+	case err == nil, asksMetadata(err), errors.As(err, &certificate):
+	case errors.As(err, new(*GarbledError)), errors.As(err, new(*lateError)):
+		return Transient
+	case errors.Is(err, context.Canceled):
+		return Fatal
+	case errors.As(err, &skewed) && skewed.RetryableError(): // by then the client has learnt the time
+		return Transient
+	case errors.As(err, &api):
+		class := ClassOf(api.ErrorCode(), status)
+		switch {
+		case class == Limited && simultaneous.MatchString(api.ErrorMessage()):
+			return Throttled
+		case class == Fatal && api.ErrorFault() == smithy.FaultServer:
+			return Transient
+		}
+		return class
+	case status == http.StatusOK: // an answer that was cut off, or is none
+		return Transient
+	case status != 0:
+		return ClassOf("", status)
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &send), errors.As(err, &network):
+		return Transient
+	}
+	if errors.As(err, new(*CredentialsError)) {
+		return Credentials
+	}
+	return Fatal
+}
+
+// metadata is the service that machines in EC2 ask for credentials. Elsewhere nobody answers, and there are none.
+const metadata = "ec2imds"
+
+func asksMetadata(err error) bool {
+	for op := (*smithy.OperationError)(nil); errors.As(err, &op); err = op.Err {
+		if op.ServiceID == metadata {
+			return true
+		}
+	}
+	return false
+}
+
+// A CredentialsError says that there are no credentials to sign a request with.
+type CredentialsError struct{ Err error }
+
+func (e *CredentialsError) Error() string { return e.Err.Error() }
+func (e *CredentialsError) Unwrap() error { return e.Err }
+
+// A GarbledError is an answer that looks like success, and is none.
+type GarbledError struct{ text string }
+
+func (e *GarbledError) Error() string { return e.text }
+
+// ErrEmpty is an answer that leaves out what AWS always says.
+var ErrEmpty error = &GarbledError{"the answer leaves out what was asked for"}
+
+func garbled(format string, args ...any) error {
+	return &GarbledError{fmt.Sprintf(format, args...)}
+}
+
+// A lateError is an attempt that nobody answered in time.
+type lateError struct{ limit time.Duration }
+
+func (e *lateError) Error() string { return fmt.Sprintf("no answer within %s", e.limit) }
+
+// A GaveUpError says for how long something was tried, or waited for, without any progress.
+type GaveUpError struct{ After time.Duration }
+
+func (e *GaveUpError) Error() string { return "gave up after " + e.After.Round(time.Second).String() }
+
+// Explain drops the layers that the SDK wraps around the news, and says for how long it was tried. Where the call that
+// failed is another than the one that was made, as one for credentials, it is named.
+func Explain(err error) error {
+	var outer, op *smithy.OperationError
+	var api smithy.APIError
+	var garbled *GarbledError
+	var late *lateError
+	var gaveUp *GaveUpError
+	news, rest := err, err
+	for errors.As(rest, &op) {
+		if outer == nil {
+			outer = op
+		}
+		news, rest = op.Err, op.Err
+		if several, ok := rest.(interface{ Unwrap() []error }); ok { //nolint:errorlint // what GetRetryToken has joined
+			news, rest = several.Unwrap()[0], several.Unwrap()[0]
+		}
+	}
+	switch {
+	case errors.As(err, &api):
+		news = fmt.Errorf("%s: %s", api.ErrorCode(), api.ErrorMessage())
+	case errors.As(err, &garbled):
+		news = garbled
+	case errors.As(err, &late):
+		news = late
+	}
+	if op != outer {
+		news = fmt.Errorf("%s %s: %w", op.ServiceID, op.OperationName, news)
+	}
+	if outer != nil && errors.As(err, &gaveUp) {
+		return fmt.Errorf("%w: %w", gaveUp, news)
+	}
+	return news
+}
