@@ -11,6 +11,8 @@ import (
 	aas "github.com/aws/aws-sdk-go-v2/service/applicationautoscaling/types"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/dynamo-cmdline/dynamo/internal/account"
 )
 
 // Options choose how patient to be. The zero value is fine.
@@ -49,39 +51,36 @@ func Await(ctx context.Context, c Clients, table string, o Options) (State, erro
 // await waits for ACTIVE, and for what the table should then show: its
 // description may lag behind. That it never shows it is for the next Diff to find out.
 func (c *caller) await(ctx context.Context, shows func(State) bool) (State, error) {
-	began, wait := time.Now(), firstPause/2
+	var s State
 	var settled time.Time // since when it is ACTIVE
 	told := ""
-	for {
-		s, err := c.describe(ctx)
-		if err != nil {
-			return s, err
+	err := c.wait(ctx, func() (state string, done bool, err error) {
+		if s, err = c.describe(ctx); err != nil {
+			return "", false, err
 		}
 		switch {
 		case s.Status == active:
 			if settled.IsZero() {
 				settled = time.Now()
 			}
-			if shows == nil || shows(s) || time.Since(settled) > lagLimit {
-				return s, c.readScaling(ctx, &s)
-			}
+			return "", shows == nil || shows(s) || time.Since(settled) > lagLimit, nil
 		case lasting[types.TableStatus(s.Status)]:
-			return s, &StateError{s.Status, fmt.Sprintf("the table is %s", s.Status)}
-		default:
-			settled = time.Time{}
+			return "", false, &StateError{s.Status, fmt.Sprintf("the table is %s", s.Status)}
 		}
-		if time.Since(began) > c.stall {
-			return s, &StateError{s.Status, fmt.Sprintf("the table is still %s after %s", s.Status, c.stall)}
-		}
-		if told != s.Status && s.Status != active {
+		settled = time.Time{}
+		if told != s.Status {
 			told = s.Status
 			c.watch("wait until ACTIVE: now " + s.Status)
 		}
-		if err := pause(ctx, wait); err != nil {
-			return s, err
-		}
-		wait = min(lastPause, wait*3/2)
+		return s.Status, false, nil
+	})
+	if gaveUp := (*account.GaveUpError)(nil); errors.As(err, &gaveUp) && s.Status != active && s.Status != "" {
+		return s, &StateError{s.Status, fmt.Sprintf("the table is still %s after %s", s.Status, gaveUp.After.Round(time.Second))}
 	}
+	if err != nil {
+		return s, err
+	}
+	return s, c.readScaling(ctx, &s)
 }
 
 // lagLimit is how long an ACTIVE table may show what it was before.
@@ -135,12 +134,12 @@ func (c *caller) apply(ctx context.Context, have, want State) (Result, error) {
 			failed = 1
 		}
 		switch {
-		case err != nil && (classOf(err) != stale || failed == attempts):
+		case err != nil && (account.Classify(err) != account.Invalid || failed == attempts):
 			return r, err
 		case rounds > attempts:
 			return r, fmt.Errorf("all was done, and the table still needs: %s", steps[0])
 		case rounds > 1 || err != nil: // the first look comes at once
-			if err := pause(ctx, min(lastPause, firstPause<<(rounds+failed))); err != nil {
+			if err := account.Sleep(ctx, min(lastPause, firstPause<<(rounds+failed))); err != nil {
 				return r, err
 			}
 		}
@@ -194,7 +193,8 @@ func moved(have, want State) State {
 // step makes a step's call until it is done, and waits for its effect.
 func (c *caller) step(ctx context.Context, s Step, have State) error {
 	ofTable, sent := s.Do == Switch || s.Do == Resize || s.Do == Limit, false
-	for began := time.Now(); ; {
+	began := time.Now()
+	for wait := firstPause; ; wait = min(lastPause, 2*wait) {
 		err := c.retry(ctx, func(attempt context.Context) error {
 			if sent && ofTable { // the one before may have been done, answered or not
 				if now, err := c.await(ctx, nil); err != nil || s.shown(now) {
@@ -205,21 +205,21 @@ func (c *caller) step(ctx context.Context, s Step, have State) error {
 			return c.call(attempt, s)
 		})
 		var missing *aas.ObjectNotFoundException
-		switch classOf(err) {
-		case busy:
+		switch account.Classify(err) {
+		case account.Busy:
 			if time.Since(began) > c.stall {
 				return err
 			}
 			c.watch("wait until ACTIVE: " + place(s.Index) + " is in use")
-			if err := pause(ctx, firstPause); err != nil {
+			if err := account.Sleep(ctx, wait); err != nil {
 				return err
 			}
 			continue
-		case limited:
+		case account.Limited:
 			if s.Do == Switch && s.Billing == OnDemand || len(s.decrease) > 0 {
 				err = limit(s, have, time.Now(), err)
 			}
-		case stale:
+		case account.Invalid:
 			if errors.As(err, &missing) && (s.Do == Deregister || s.Do == DeletePolicy || s.Do == DeleteAction) {
 				return nil // gone is gone
 			}

@@ -13,10 +13,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/dynamo-cmdline/dynamo/internal/account"
 )
 
 // scale does what a run does: read, resolve, apply.
-func (a *account) scale(ctx context.Context, w Want, past Past) (Result, error) {
+func (a *fakeAWS) scale(ctx context.Context, w Want, past Past) (Result, error) {
 	have, err := Await(ctx, a.clients(), "orders", Options{})
 	if err != nil {
 		return Result{}, err
@@ -29,14 +31,14 @@ func (a *account) scale(ctx context.Context, w Want, past Past) (Result, error) 
 }
 
 // transitions calls f for each pair of kinds, with 0 and 3 indexes: 50.
-func transitions(t *testing.T, f func(t *testing.T, start func() *account, from, to string)) {
+func transitions(t *testing.T, f func(t *testing.T, start func() *fakeAWS, from, to string)) {
 	for _, indexes := range []int{0, 3} {
 		for _, from := range kinds {
 			for _, to := range kinds {
 				t.Run(fmt.Sprintf("from %s to %s with %d indexes", from, to, indexes), func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
-						f(t, func() *account {
-							return &account{State: stateOfKind(from, indexes), updating: 3 * time.Second, page: 2}
+						f(t, func() *fakeAWS {
+							return &fakeAWS{State: stateOfKind(from, indexes), updating: 3 * time.Second, page: 2}
 						}, from, to)
 					})
 				})
@@ -47,7 +49,7 @@ func transitions(t *testing.T, f func(t *testing.T, start func() *account, from,
 
 // is checks that the account is in the state that was asked for. Whoever comes
 // from on-demand into a range begins at its least.
-func (a *account) is(t *testing.T, from, kind string) {
+func (a *fakeAWS) is(t *testing.T, from, kind string) {
 	t.Helper()
 	want := stateOfKind(kind, len(a.Indexes))
 	for _, index := range want.places() {
@@ -65,7 +67,7 @@ func (a *account) is(t *testing.T, from, kind string) {
 }
 
 // works fails the test where the table could not be used.
-func (a *account) works(t *testing.T) {
+func (a *fakeAWS) works(t *testing.T) {
 	t.Helper()
 	if err := a.Check(); err != nil {
 		t.Fatalf("a table that does not work: %v", err)
@@ -73,7 +75,7 @@ func (a *account) works(t *testing.T) {
 }
 
 func TestApply(t *testing.T) {
-	transitions(t, func(t *testing.T, start func() *account, from, to string) {
+	transitions(t, func(t *testing.T, start func() *fakeAWS, from, to string) {
 		a := start()
 		r, err := a.scale(t.Context(), wantOfKind(to), Past{})
 		if err != nil {
@@ -105,7 +107,7 @@ func TestApplyWithstands(t *testing.T) {
 			return apiError("LimitExceededException", "Subscriber limit exceeded: too many simultaneous updates")
 		},
 	}
-	transitions(t, func(t *testing.T, start func() *account, from, to string) {
+	transitions(t, func(t *testing.T, start func() *fakeAWS, from, to string) {
 		for name, fault := range faults {
 			for _, applied := range []bool{false, true} {
 				reads := !applied && name != "in use" && name != "not there yet"
@@ -135,7 +137,7 @@ func TestApplyWithstands(t *testing.T) {
 // Interrupted as each call is made, applied or not: the table works, and a
 // second run completes it.
 func TestApplyInterrupted(t *testing.T) {
-	transitions(t, func(t *testing.T, start func() *account, from, to string) {
+	transitions(t, func(t *testing.T, start func() *fakeAWS, from, to string) {
 		for n := 1; ; n++ {
 			ended := true
 			for _, applied := range []bool{false, true} {
@@ -178,7 +180,7 @@ func TestApplyInterrupted(t *testing.T) {
 // A switch that AWS refuses for a day leaves the auto scaling as it was.
 func TestApplyRefusedSwitch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := &account{State: stateOfKind("scaled both", 3)}
+		a := &fakeAWS{State: stateOfKind("scaled both", 3)}
 		a.fail = func(op string, _ bool) error {
 			if op == "UpdateTable" {
 				return apiError("LimitExceededException", "Subscriber limit exceeded: Update to PayPerRequest mode are limited to once in 1 day(s).")
@@ -228,7 +230,7 @@ func TestLimits(t *testing.T) {
 // The table is UPDATING, for a while or for ever, before or in the middle.
 func TestApplyWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := &account{State: stateOfKind("scaled both", 3), until: time.Now().Add(20 * time.Second), updating: 4 * time.Minute}
+		a := &fakeAWS{State: stateOfKind("scaled both", 3), until: time.Now().Add(20 * time.Second), updating: 4 * time.Minute}
 		var told []string
 		have, err := Await(t.Context(), a.clients(), "orders", Options{Watch: func(doing string) { told = append(told, doing) }})
 		if err != nil || len(told) != 1 || !strings.Contains(told[0], "now UPDATING") {
@@ -247,7 +249,7 @@ func TestApplyWaits(t *testing.T) {
 		a.is(t, "", "on-demand")
 	})
 	synctest.Test(t, func(t *testing.T) {
-		a := &account{State: stateOfKind("fixed", 0), until: time.Now().Add(1000 * time.Hour)}
+		a := &fakeAWS{State: stateOfKind("fixed", 0), until: time.Now().Add(1000 * time.Hour)}
 		began := time.Now()
 		_, err := Await(t.Context(), a.clients(), "orders", Options{Stall: 10 * time.Minute})
 		var state *StateError
@@ -257,7 +259,7 @@ func TestApplyWaits(t *testing.T) {
 	})
 	for _, status := range []types.TableStatus{types.TableStatusArchived, types.TableStatusDeleting, types.TableStatusInaccessibleEncryptionCredentials} {
 		synctest.Test(t, func(t *testing.T) {
-			a := &account{State: stateOfKind("fixed", 0), describe: func(d *dynamodb.DescribeTableOutput) { d.Table.TableStatus = status }}
+			a := &fakeAWS{State: stateOfKind("fixed", 0), describe: func(d *dynamodb.DescribeTableOutput) { d.Table.TableStatus = status }}
 			began := time.Now()
 			_, err := Await(t.Context(), a.clients(), "orders", Options{})
 			var state *StateError
@@ -269,7 +271,7 @@ func TestApplyWaits(t *testing.T) {
 	// An index that is being made is waited for, one that is being deleted needs no capacity.
 	synctest.Test(t, func(t *testing.T) {
 		made := time.Now().Add(time.Minute)
-		a := &account{State: stateOfKind("fixed", 2)}
+		a := &fakeAWS{State: stateOfKind("fixed", 2)}
 		a.describe = func(d *dynamodb.DescribeTableOutput) {
 			d.Table.GlobalSecondaryIndexes[1].IndexStatus = types.IndexStatusDeleting
 			if time.Now().Before(made) {
@@ -286,7 +288,7 @@ func TestApplyWaits(t *testing.T) {
 // A description that lags behind is no reason to switch twice.
 func TestApplyWaitsForTheDescription(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := &account{State: stateOfKind("scaled both", 1), lag: 10 * time.Second}
+		a := &fakeAWS{State: stateOfKind("scaled both", 1), lag: 10 * time.Second}
 		if _, err := a.scale(t.Context(), Want{Billing: OnDemand}, Past{}); err != nil {
 			t.Fatal(err)
 		}
@@ -300,7 +302,7 @@ func TestApplyWaitsForTheDescription(t *testing.T) {
 // What auto scaling does meanwhile is its own affair.
 func TestApplyLeavesMovedCapacity(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := &account{State: stateOfKind("on-demand", 0)}
+		a := &fakeAWS{State: stateOfKind("on-demand", 0)}
 		a.fail = func(op string, applied bool) error {
 			if op == "PutScalingPolicy" && applied {
 				a.Table.ReadUnits, a.Table.WriteUnits = 77, 78
@@ -333,7 +335,7 @@ func TestApplyGivesUp(t *testing.T) {
 		{"in use for ever", "UpdateTable", &types.ResourceInUseException{}, 16 * time.Minute, "ResourceInUse"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			a := &account{State: stateOfKind("on-demand", 1)}
+			a := &fakeAWS{State: stateOfKind("on-demand", 1)}
 			a.fail = func(op string, _ bool) error {
 				if op == c.op {
 					return c.err
@@ -354,7 +356,7 @@ func TestApplyGivesUp(t *testing.T) {
 	}
 	// Done, and it does not hold: somebody else removes what is put.
 	synctest.Test(t, func(t *testing.T) {
-		a := &account{State: stateOfKind("fixed", 0)}
+		a := &fakeAWS{State: stateOfKind("fixed", 0)}
 		a.fail = func(op string, applied bool) error {
 			if op == "PutScalingPolicy" && applied {
 				a.Table.Read = Range{}
@@ -374,7 +376,7 @@ func TestApplyLimits(t *testing.T) {
 		capped := stateOfKind("on-demand", 1)
 		capped.Table.Most = &Most{Write: 10}
 		capped.Indexes["by-1"] = Capacity{Most: &Most{Read: 7, Write: 8}}
-		a := &account{State: capped, updating: time.Second, lag: 5 * time.Second}
+		a := &fakeAWS{State: capped, updating: time.Second, lag: 5 * time.Second}
 		if _, err := a.scale(t.Context(), wantOfKind("scaled both"), Past{}); err != nil || a.Table.Most != nil {
 			t.Fatalf("%v: %s", err, a.State)
 		}
@@ -403,7 +405,7 @@ func TestApplyLimits(t *testing.T) {
 // A target, a policy or an action that is gone already is no reason to wait.
 func TestApplyGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := &account{State: stateOfKind("scaled both", 0)}
+		a := &fakeAWS{State: stateOfKind("scaled both", 0)}
 		a.Table.Read.Actions = []Action{{Name: "night", Schedule: "rate(1 day)"}}
 		a.Table.Read.Policies = append(a.Table.Read.Policies, Policy{Name: "mine", Type: "StepScaling"})
 		a.fail = func(op string, applied bool) error {
@@ -429,7 +431,7 @@ func TestApplyRefreshes(t *testing.T) {
 		mended bool
 	}{{"mended", true}, {"not mended", false}} {
 		synctest.Test(t, func(t *testing.T) {
-			a := &account{State: stateOfKind("scaled both", 0)}
+			a := &fakeAWS{State: stateOfKind("scaled both", 0)}
 			fresh, refreshed := true, 0
 			a.fail = func(op string, applied bool) error {
 				if op == "DeregisterScalableTarget" && !applied && refreshed == 0 {
@@ -448,7 +450,7 @@ func TestApplyRefreshes(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err = Apply(t.Context(), clients, "orders", have, want, Options{})
-			if (err == nil) != c.mended || refreshed == 0 || refreshed > refreshes {
+			if (err == nil) != c.mended || refreshed == 0 || refreshed > 3 {
 				t.Errorf("%s: %d refreshes, %v", c.name, refreshed, err)
 			}
 		})
@@ -463,7 +465,7 @@ func TestRead(t *testing.T) {
 			want.Table.Write.Actions = append(want.Table.Write.Actions, Action{Name: fmt.Sprint("night-", i), Schedule: "rate(1 day)", Timezone: "UTC", Min: aws.Int32(1)})
 		}
 		want.Indexes["by-2"] = Capacity{ReadUnits: 1, WriteUnits: 2, Read: Range{Min: 1, Max: 2, Suspended: Suspended{Out: true}}}
-		a := &account{State: want, page: 1}
+		a := &fakeAWS{State: want, page: 1}
 		asked := map[string]int{}
 		a.fail = func(op string, _ bool) error {
 			if asked[op]++; asked[op]%3 == 2 {
@@ -479,7 +481,7 @@ func TestRead(t *testing.T) {
 			t.Errorf("read %s\nwant %s", got, want)
 		}
 		a.fail, a.describe = nil, func(d *dynamodb.DescribeTableOutput) { d.Table = nil }
-		if _, err := Read(t.Context(), a.clients(), "orders"); !errors.Is(err, errEmpty) {
+		if _, err := Read(t.Context(), a.clients(), "orders"); !errors.Is(err, account.ErrEmpty) {
 			t.Errorf("an answer without a table: %v", err)
 		}
 	})
@@ -506,12 +508,12 @@ func TestStateSays(t *testing.T) {
 // A call that is never answered is made again.
 func TestApplyHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := &account{State: stateOfKind("fixed", 0)}
+		a := &fakeAWS{State: stateOfKind("fixed", 0)}
 		hung := hanging{a, new(bool)}
 		have, want := a.State, stateOfKind("scaled reads", 0)
 		began := time.Now()
 		_, err := Apply(t.Context(), Clients{Tables: hung, Scaling: a}, "orders", have, want, Options{})
-		if took := time.Since(began); err != nil || took < attemptLimit || took > attemptLimit+10*time.Second {
+		if took := time.Since(began); err != nil || took < 10*time.Second || took > time.Minute {
 			t.Errorf("after %s: %v", took, err)
 		}
 		a.is(t, "", "scaled reads")
@@ -520,7 +522,7 @@ func TestApplyHangs(t *testing.T) {
 
 // hanging answers nothing the first time.
 type hanging struct {
-	*account
+	*fakeAWS
 	once *bool
 }
 
@@ -530,5 +532,5 @@ func (h hanging) DescribeTable(ctx context.Context, in *dynamodb.DescribeTableIn
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}
-	return h.account.DescribeTable(ctx, in, o...)
+	return h.fakeAWS.DescribeTable(ctx, in, o...)
 }

@@ -19,9 +19,9 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
-// An account is one table and its auto scaling, as strict as AWS and in fake
+// A fakeAWS is one table and its auto scaling, as strict as AWS and in fake
 // time. The real engines are in the tests of package table.
-type account struct {
+type fakeAWS struct {
 	State
 	updating time.Duration // how long a change of the table takes
 	until    time.Time     // UPDATING until then
@@ -35,10 +35,10 @@ type account struct {
 	describe func(*dynamodb.DescribeTableOutput) // spoils a description
 }
 
-func (a *account) clients() Clients { return Clients{Tables: a, Scaling: a} }
+func (a *fakeAWS) clients() Clients { return Clients{Tables: a, Scaling: a} }
 
 // do makes a call that changes something.
-func (a *account) do(op, what string, change func() error) error {
+func (a *fakeAWS) do(op, what string, change func() error) error {
 	if a.fail != nil {
 		if err := a.fail(op, false); err != nil {
 			return err
@@ -54,7 +54,7 @@ func (a *account) do(op, what string, change func() error) error {
 	return nil
 }
 
-func (a *account) ask(op string) error {
+func (a *fakeAWS) ask(op string) error {
 	if a.fail != nil {
 		return a.fail(op, false)
 	}
@@ -71,7 +71,7 @@ func broken(status int) error {
 		Response: &smithyhttp.Response{Response: &http.Response{StatusCode: status}}, Err: fmt.Errorf("status %d", status)}}
 }
 
-func (a *account) DescribeTable(ctx context.Context, _ *dynamodb.DescribeTableInput, _ ...func(*dynamodb.Options)) (*dynamodb.DescribeTableOutput, error) {
+func (a *fakeAWS) DescribeTable(ctx context.Context, _ *dynamodb.DescribeTableInput, _ ...func(*dynamodb.Options)) (*dynamodb.DescribeTableOutput, error) {
 	if err := a.ask("DescribeTable"); err != nil {
 		return nil, err
 	}
@@ -120,7 +120,7 @@ func limitsOf(s State, index string) *types.OnDemandThroughput {
 	return &types.OnDemandThroughput{MaxReadRequestUnits: aws.Int64(limitOf(m.Read)), MaxWriteRequestUnits: aws.Int64(limitOf(m.Write))}
 }
 
-func (a *account) UpdateTable(ctx context.Context, in *dynamodb.UpdateTableInput, _ ...func(*dynamodb.Options)) (*dynamodb.UpdateTableOutput, error) {
+func (a *fakeAWS) UpdateTable(ctx context.Context, in *dynamodb.UpdateTableInput, _ ...func(*dynamodb.Options)) (*dynamodb.UpdateTableOutput, error) {
 	err := a.do("UpdateTable", string(in.BillingMode), func() error {
 		if time.Now().Before(a.until) {
 			return &types.ResourceInUseException{}
@@ -183,7 +183,7 @@ func (a *account) UpdateTable(ctx context.Context, in *dynamodb.UpdateTableInput
 }
 
 // target is the range of a resource and dimension; change says what becomes of it.
-func (a *account) target(id *string, dimension aas.ScalableDimension, change func(r *Range) error) error {
+func (a *fakeAWS) target(id *string, dimension aas.ScalableDimension, change func(r *Range) error) error {
 	_, index, _ := strings.Cut(aws.ToString(id), "/index/")
 	if !strings.HasPrefix(aws.ToString(id), "table/orders") || !a.has(index) || dimension != dimensionOf(index, directionOf(dimension)) {
 		return apiError("ValidationException", "no such resource: "+aws.ToString(id))
@@ -201,7 +201,7 @@ func (a *account) target(id *string, dimension aas.ScalableDimension, change fun
 
 var errNoTarget = &aas.ObjectNotFoundException{Message: aws.String("no such target")}
 
-func (a *account) RegisterScalableTarget(_ context.Context, in *applicationautoscaling.RegisterScalableTargetInput, _ ...func(*applicationautoscaling.Options)) (*applicationautoscaling.RegisterScalableTargetOutput, error) {
+func (a *fakeAWS) RegisterScalableTarget(_ context.Context, in *applicationautoscaling.RegisterScalableTargetInput, _ ...func(*applicationautoscaling.Options)) (*applicationautoscaling.RegisterScalableTargetOutput, error) {
 	err := a.do("RegisterScalableTarget", aws.ToString(in.ResourceId), func() error {
 		return a.target(in.ResourceId, in.ScalableDimension, func(r *Range) error {
 			r.Min, r.Max = int64(aws.ToInt32(in.MinCapacity)), int64(aws.ToInt32(in.MaxCapacity))
@@ -213,7 +213,7 @@ func (a *account) RegisterScalableTarget(_ context.Context, in *applicationautos
 	return nil, err
 }
 
-func (a *account) DeregisterScalableTarget(_ context.Context, in *applicationautoscaling.DeregisterScalableTargetInput, _ ...func(*applicationautoscaling.Options)) (*applicationautoscaling.DeregisterScalableTargetOutput, error) {
+func (a *fakeAWS) DeregisterScalableTarget(_ context.Context, in *applicationautoscaling.DeregisterScalableTargetInput, _ ...func(*applicationautoscaling.Options)) (*applicationautoscaling.DeregisterScalableTargetOutput, error) {
 	err := a.do("DeregisterScalableTarget", aws.ToString(in.ResourceId), func() error {
 		return a.target(in.ResourceId, in.ScalableDimension, func(r *Range) error {
 			if !r.Registered() {
@@ -226,7 +226,7 @@ func (a *account) DeregisterScalableTarget(_ context.Context, in *applicationaut
 	return nil, err
 }
 
-func (a *account) PutScalingPolicy(_ context.Context, in *applicationautoscaling.PutScalingPolicyInput, _ ...func(*applicationautoscaling.Options)) (*applicationautoscaling.PutScalingPolicyOutput, error) {
+func (a *fakeAWS) PutScalingPolicy(_ context.Context, in *applicationautoscaling.PutScalingPolicyInput, _ ...func(*applicationautoscaling.Options)) (*applicationautoscaling.PutScalingPolicyOutput, error) {
 	err := a.do("PutScalingPolicy", aws.ToString(in.ResourceId), func() error {
 		return a.target(in.ResourceId, in.ScalableDimension, func(r *Range) error {
 			if !r.Registered() {
@@ -244,7 +244,7 @@ func (a *account) PutScalingPolicy(_ context.Context, in *applicationautoscaling
 	return nil, err
 }
 
-func (a *account) DeleteScalingPolicy(_ context.Context, in *applicationautoscaling.DeleteScalingPolicyInput, _ ...func(*applicationautoscaling.Options)) (*applicationautoscaling.DeleteScalingPolicyOutput, error) {
+func (a *fakeAWS) DeleteScalingPolicy(_ context.Context, in *applicationautoscaling.DeleteScalingPolicyInput, _ ...func(*applicationautoscaling.Options)) (*applicationautoscaling.DeleteScalingPolicyOutput, error) {
 	err := a.do("DeleteScalingPolicy", aws.ToString(in.ResourceId), func() error {
 		return a.target(in.ResourceId, in.ScalableDimension, func(r *Range) error {
 			n := len(r.Policies)
@@ -258,7 +258,7 @@ func (a *account) DeleteScalingPolicy(_ context.Context, in *applicationautoscal
 	return nil, err
 }
 
-func (a *account) PutScheduledAction(_ context.Context, in *applicationautoscaling.PutScheduledActionInput, _ ...func(*applicationautoscaling.Options)) (*applicationautoscaling.PutScheduledActionOutput, error) {
+func (a *fakeAWS) PutScheduledAction(_ context.Context, in *applicationautoscaling.PutScheduledActionInput, _ ...func(*applicationautoscaling.Options)) (*applicationautoscaling.PutScheduledActionOutput, error) {
 	err := a.do("PutScheduledAction", aws.ToString(in.ResourceId), func() error {
 		return a.target(in.ResourceId, in.ScalableDimension, func(r *Range) error {
 			if !r.Registered() {
@@ -273,7 +273,7 @@ func (a *account) PutScheduledAction(_ context.Context, in *applicationautoscali
 	return nil, err
 }
 
-func (a *account) DeleteScheduledAction(_ context.Context, in *applicationautoscaling.DeleteScheduledActionInput, _ ...func(*applicationautoscaling.Options)) (*applicationautoscaling.DeleteScheduledActionOutput, error) {
+func (a *fakeAWS) DeleteScheduledAction(_ context.Context, in *applicationautoscaling.DeleteScheduledActionInput, _ ...func(*applicationautoscaling.Options)) (*applicationautoscaling.DeleteScheduledActionOutput, error) {
 	err := a.do("DeleteScheduledAction", aws.ToString(in.ResourceId), func() error {
 		return a.target(in.ResourceId, in.ScalableDimension, func(r *Range) error {
 			n := len(r.Actions)
@@ -288,7 +288,7 @@ func (a *account) DeleteScheduledAction(_ context.Context, in *applicationautosc
 }
 
 // sides yields every registered range of the resources.
-func (a *account) sides(ids []string, f func(id *string, dimension aas.ScalableDimension, r Range)) {
+func (a *fakeAWS) sides(ids []string, f func(id *string, dimension aas.ScalableDimension, r Range)) {
 	for _, index := range a.places() {
 		c := a.at(index)
 		for _, d := range directions {
@@ -300,7 +300,7 @@ func (a *account) sides(ids []string, f func(id *string, dimension aas.ScalableD
 }
 
 // cut takes a page out of all.
-func cut[T any](a *account, all []T, token *string) ([]T, *string) {
+func cut[T any](a *fakeAWS, all []T, token *string) ([]T, *string) {
 	from, _ := strconv.Atoi(aws.ToString(token))
 	if a.page == 0 || from+a.page >= len(all) {
 		return append([]T{}, all[from:]...), nil
@@ -308,7 +308,7 @@ func cut[T any](a *account, all []T, token *string) ([]T, *string) {
 	return all[from : from+a.page], aws.String(strconv.Itoa(from + a.page))
 }
 
-func (a *account) DescribeScalableTargets(_ context.Context, in *applicationautoscaling.DescribeScalableTargetsInput, _ ...func(*applicationautoscaling.Options)) (*applicationautoscaling.DescribeScalableTargetsOutput, error) {
+func (a *fakeAWS) DescribeScalableTargets(_ context.Context, in *applicationautoscaling.DescribeScalableTargetsInput, _ ...func(*applicationautoscaling.Options)) (*applicationautoscaling.DescribeScalableTargetsOutput, error) {
 	if err := a.ask("DescribeScalableTargets"); err != nil {
 		return nil, err
 	}
@@ -321,7 +321,7 @@ func (a *account) DescribeScalableTargets(_ context.Context, in *applicationauto
 	return &applicationautoscaling.DescribeScalableTargetsOutput{ScalableTargets: page, NextToken: next}, nil
 }
 
-func (a *account) DescribeScalingPolicies(_ context.Context, in *applicationautoscaling.DescribeScalingPoliciesInput, _ ...func(*applicationautoscaling.Options)) (*applicationautoscaling.DescribeScalingPoliciesOutput, error) {
+func (a *fakeAWS) DescribeScalingPolicies(_ context.Context, in *applicationautoscaling.DescribeScalingPoliciesInput, _ ...func(*applicationautoscaling.Options)) (*applicationautoscaling.DescribeScalingPoliciesOutput, error) {
 	if err := a.ask("DescribeScalingPolicies"); err != nil {
 		return nil, err
 	}
@@ -336,7 +336,7 @@ func (a *account) DescribeScalingPolicies(_ context.Context, in *applicationauto
 	return &applicationautoscaling.DescribeScalingPoliciesOutput{ScalingPolicies: page, NextToken: next}, nil
 }
 
-func (a *account) DescribeScheduledActions(_ context.Context, in *applicationautoscaling.DescribeScheduledActionsInput, _ ...func(*applicationautoscaling.Options)) (*applicationautoscaling.DescribeScheduledActionsOutput, error) {
+func (a *fakeAWS) DescribeScheduledActions(_ context.Context, in *applicationautoscaling.DescribeScheduledActionsInput, _ ...func(*applicationautoscaling.Options)) (*applicationautoscaling.DescribeScheduledActionsOutput, error) {
 	if err := a.ask("DescribeScheduledActions"); err != nil {
 		return nil, err
 	}

@@ -13,6 +13,8 @@ import (
 	aas "github.com/aws/aws-sdk-go-v2/service/applicationautoscaling/types"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/dynamo-cmdline/dynamo/internal/account"
 )
 
 // Tables is what is needed of DynamoDB.
@@ -71,7 +73,7 @@ func (c *caller) describe(ctx context.Context) (State, error) {
 	err := c.retry(ctx, func(ctx context.Context) (err error) {
 		out, err = c.Tables.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: aws.String(c.table)})
 		if err == nil && (out.Table == nil || out.Table.TableStatus == "") {
-			err = errEmpty
+			err = account.ErrEmpty
 		}
 		return err
 	})
@@ -149,7 +151,7 @@ func (c *caller) readScaling(ctx context.Context, s *State) error {
 			out, err := c.Scaling.DescribeScalableTargets(ctx, &applicationautoscaling.DescribeScalableTargetsInput{
 				ServiceNamespace: aas.ServiceNamespaceDynamodb, ResourceIds: ids, NextToken: token})
 			if err == nil && out.ScalableTargets == nil {
-				err = errEmpty
+				err = account.ErrEmpty
 			}
 			if err != nil {
 				return nil, err
@@ -184,7 +186,7 @@ func (c *caller) readPolicies(ctx context.Context, s *State, id string) error {
 		out, err := c.Scaling.DescribeScalingPolicies(ctx, &applicationautoscaling.DescribeScalingPoliciesInput{
 			ServiceNamespace: aas.ServiceNamespaceDynamodb, ResourceId: aws.String(id), NextToken: token})
 		if err == nil && out.ScalingPolicies == nil {
-			err = errEmpty
+			err = account.ErrEmpty
 		}
 		if err != nil {
 			return nil, err
@@ -206,7 +208,7 @@ func (c *caller) readActions(ctx context.Context, s *State, id string) error {
 		out, err := c.Scaling.DescribeScheduledActions(ctx, &applicationautoscaling.DescribeScheduledActionsInput{
 			ServiceNamespace: aas.ServiceNamespaceDynamodb, ResourceId: aws.String(id), NextToken: token})
 		if err == nil && out.ScheduledActions == nil {
-			err = errEmpty
+			err = account.ErrEmpty
 		}
 		if err != nil {
 			return nil, err
@@ -228,20 +230,14 @@ func (c *caller) readActions(ctx context.Context, s *State, id string) error {
 
 // pages asks for one page after the other.
 func (c *caller) pages(ctx context.Context, ask func(ctx context.Context, token *string) (*string, error)) error {
-	var token *string
-	for {
-		var next *string
-		err := c.retry(ctx, func(ctx context.Context) (err error) { next, err = ask(ctx, token); return err })
-		switch {
-		case err != nil:
-			return err
-		case aws.ToString(next) == "":
-			return nil
-		case aws.ToString(next) == aws.ToString(token):
-			return errors.New("the same page again and again")
+	return account.Pages(func(token string) (string, error) {
+		var from, next *string
+		if token != "" {
+			from = aws.String(token)
 		}
-		token = next
-	}
+		err := c.retry(ctx, func(ctx context.Context) (err error) { next, err = ask(ctx, from); return err })
+		return aws.ToString(next), err
+	})
 }
 
 // note changes the range of a resource and dimension, if they are the table's.

@@ -3,14 +3,13 @@ package scaling
 import (
 	"context"
 	"errors"
-	"fmt"
-	"math/rand/v2"
-	"net"
 	"regexp"
 	"strings"
 	"time"
 
 	"github.com/aws/smithy-go"
+
+	"github.com/dynamo-cmdline/dynamo/internal/account"
 )
 
 // A caller makes the calls about one table, and makes them again where that
@@ -24,115 +23,20 @@ type caller struct {
 
 const (
 	readStall    = time.Minute
-	defaultStall = 15 * time.Minute
+	defaultStall = account.DefaultStall
 	firstPause   = 200 * time.Millisecond // AWS's control plane takes a few calls a second
 	lastPause    = 5 * time.Second
-	attemptLimit = 30 * time.Second // AWS answers within a second or two
-	refreshes    = 3                // of credentials, for one call
 )
 
-var errEmpty = errors.New("the answer is empty")
-
-// A class says what an error asks for.
-type class int
-
-const (
-	fatal   class = iota
-	again         // the same call, later
-	busy          // the table is being changed
-	stale         // the state is not what it was taken for
-	limited       // not for hours
-	expired       // new credentials
-)
-
-var codes = map[string]class{
-	"ConcurrentUpdateException": again, "ThrottlingException": again, "Throttling": again, "ProvisionedThroughputExceededException": again,
-	"RequestLimitExceeded": again, "TooManyRequestsException": again, "InternalServerError": again, "InternalServiceException": again,
-	"ServiceUnavailable": again, "ServiceUnavailableException": again, "InternalFailure": again, "RequestTimeout": again,
-	"ResourceInUseException": busy,
-	"ValidationException":    stale, "ObjectNotFoundException": stale,
-	"LimitExceededException": limited,
-	"ExpiredTokenException":  expired, "ExpiredToken": expired, "RequestExpired": expired, "UnrecognizedClientException": expired, "InvalidClientTokenId": expired,
-	"InvalidSignatureException": expired, "SignatureDoesNotMatch": expired, "RequestTimeTooSkewed": expired, // the client has learnt the time by then
-}
-
-func classOf(err error) class {
-	var api smithy.APIError
-	var answered interface{ HTTPStatusCode() int }
-	var network net.Error
-	switch {
-	case errors.Is(err, context.Canceled):
-		return fatal
-	case errors.Is(err, context.DeadlineExceeded):
-		return again
-	case errors.As(err, &api) && codes[api.ErrorCode()] == limited && simultaneous.MatchString(api.ErrorMessage()):
-		return again
-	case errors.As(err, &api) && codes[api.ErrorCode()] != fatal:
-		return codes[api.ErrorCode()]
-	case errors.As(err, &answered) && answered.HTTPStatusCode() >= 500, errors.Is(err, errEmpty):
-		return again
-	case errors.As(err, &answered) && answered.HTTPStatusCode() == 200:
-		return again // an answer that was cut off, or is none
-	case errors.As(err, &network):
-		var dns *net.DNSError
-		if errors.As(err, &dns) && dns.IsNotFound {
-			return fatal
-		}
-		return again
-	}
-	return fatal
-}
-
-// simultaneous is the limit that passes by itself: how many tables may change at once.
-var simultaneous = regexp.MustCompile(`(?i)simultaneous|concurrent`)
-
-// retry makes a call until it is answered, or fails for good. Each attempt has
-// a deadline of its own.
+// retry makes a call until it is answered, or fails for good.
 func (c *caller) retry(ctx context.Context, call func(context.Context) error) error {
-	began, wait, refreshed := time.Now(), firstPause, 0
-	for {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		attempt, cancel := context.WithTimeout(ctx, attemptLimit)
-		err := call(attempt)
-		cancel()
-		if err == nil {
-			return nil
-		}
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		switch classOf(err) {
-		case again:
-		case expired:
-			if c.Refresh == nil || refreshed == refreshes {
-				return err
-			}
-			refreshed++
-			c.Refresh()
-		default:
-			return err
-		}
-		if time.Since(began)+wait > c.stall {
-			return fmt.Errorf("gave up after %s: %w", time.Since(began).Round(time.Second), err)
-		}
-		if err := pause(ctx, wait/2+rand.N(wait/2)); err != nil {
-			return err
-		}
-		wait = min(lastPause, wait*2)
-	}
+	patience := account.Patience{Refresh: c.Refresh}
+	return patience.Retry(account.WithStall(ctx, c.stall), call)
 }
 
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+// wait looks until it is done.
+func (c *caller) wait(ctx context.Context, look func() (state string, done bool, err error)) error {
+	return new(account.Patience).Wait(account.WithStall(ctx, c.stall), lastPause, look)
 }
 
 // A LimitError is a change that AWS refuses for now: a table goes on demand

@@ -142,8 +142,8 @@ var wireMutants = []mutant{
 		old: "cache.Invalidate()", new: "_ = cache",
 	},
 	{
-		name: "503 is the end", file: "internal/wire/error.go", part: "schedules", where: "unavailable",
-		old: "case status >= 500:", new: "case status >= 504:",
+		name: "503 is the end", file: "internal/account/class.go", part: "schedules", where: "unavailable",
+		old: "case status == http.StatusRequestTimeout, status >= 500:", new: "case status >= 504:",
 	},
 	{
 		name: "an answer that never comes is waited for", file: "internal/wire/call.go", part: "schedules", where: "hang",

@@ -8,6 +8,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
+	"github.com/dynamo-cmdline/dynamo/internal/account"
 	"github.com/dynamo-cmdline/dynamo/internal/foreign"
 )
 
@@ -102,30 +103,10 @@ func (t *Table) refusal(resp *http.Response, body []byte, creds aws.Credentials)
 	return e
 }
 
-func kindOf(code string, status int) Kind {
-	switch code {
-	case "ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded", "LimitExceededException":
-		return Throttled
-	case "InternalServerError", "InternalServerErrorException", "InternalFailure", "ServiceUnavailable", "ServiceUnavailableException",
-		"TransactionInProgressException", "ReplicatedWriteConflictException", "RequestTimeout", "RequestTimeoutException":
-		return Transient
-	case "ExpiredTokenException", "ExpiredToken", "RequestExpired", "UnrecognizedClientException", "InvalidClientTokenId":
-		return Stale
-	case "AccessDeniedException", "AccessDenied", "InvalidSignatureException", "SignatureDoesNotMatch", "MissingAuthenticationTokenException",
-		"IncompleteSignatureException", "OptInRequired", "KMSAccessDeniedException", "NotAuthorized":
-		return Denied
-	case "ResourceNotFoundException", "ResourceInUseException", "TableNotFoundException", "InaccessibleEncryptionCredentialsException":
-		return State
-	case "ValidationException", "ItemCollectionSizeLimitExceededException":
-		return Invalid
-	}
-	switch {
-	case status == http.StatusTooManyRequests:
-		return Throttled
-	case status == http.StatusRequestEntityTooLarge:
-		return TooLarge
-	case status >= 500:
-		return Transient
-	}
-	return Fatal
+// kinds are what the classes of error mean for a call of the data plane.
+var kinds = map[account.Class]Kind{
+	account.Throttled: Throttled, account.Limited: Throttled, account.Transient: Transient, account.Busy: State, account.State: State,
+	account.Stale: Stale, account.Credentials: Denied, account.Denied: Denied, account.Invalid: Invalid, account.TooLarge: TooLarge,
 }
+
+func kindOf(code string, status int) Kind { return kinds[account.ClassOf(code, status)] }

@@ -13,6 +13,7 @@ package wire
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -27,6 +28,7 @@ import (
 	smithyauth "github.com/aws/smithy-go/auth"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
+	"github.com/dynamo-cmdline/dynamo/internal/account"
 	"github.com/dynamo-cmdline/dynamo/item"
 )
 
@@ -136,7 +138,7 @@ func trueRegion(o dynamodb.Options) (region string, fips bool) {
 func (t *Table) credentials(ctx context.Context) (aws.Credentials, error) {
 	creds, err := t.options.Credentials.Retrieve(ctx)
 	if err != nil {
-		return creds, &Error{Kind: Credentials, Code: "CredentialsUnavailable", Message: err.Error(), Err: err}
+		return creds, unavailable(ctx, err)
 	}
 	bad := t.refused.Load()
 	if bad == nil || *bad != fingerprint(creds) {
@@ -151,12 +153,28 @@ func (t *Table) credentials(ctx context.Context) (aws.Credentials, error) {
 		creds, err = t.options.Credentials.Retrieve(ctx)
 	}
 	if err != nil {
-		return creds, &Error{Kind: Credentials, Code: "CredentialsUnavailable", Message: err.Error(), Err: err}
+		return creds, unavailable(ctx, err)
 	}
 	if fingerprint(creds) == *bad {
 		return creds, &Error{Kind: Credentials, Code: "ExpiredToken", Message: "the credentials have expired and a refresh brought the same ones"}
 	}
 	return creds, nil
+}
+
+// unavailable is the error of getting credentials. That STS or SSO did not answer in time is no word on what there is:
+// that was waited for already, where the client's own calls are patient.
+func unavailable(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	e := &Error{Kind: Credentials, Code: "CredentialsUnavailable", Message: err.Error(), Err: err}
+	switch account.Classify(err) {
+	case account.Throttled, account.Transient:
+		if e.Kind = Transient; errors.As(err, new(*account.GaveUpError)) {
+			e.Kind = Fatal
+		}
+	}
+	return e
 }
 
 func fingerprint(c aws.Credentials) string { return c.AccessKeyID + "\x00" + c.SessionToken }
