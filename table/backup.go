@@ -11,9 +11,6 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// backupLimit is how long a backup may take. AWS's are done within minutes, whatever the size.
-const backupLimit = time.Hour
-
 // backup makes an on-demand backup of the target, or goes on with the one that
 // the run has asked for, and returns when it can be relied on.
 func (c *copying) backup(ctx context.Context) error {
@@ -44,9 +41,6 @@ func (t *Table) createBackup(ctx context.Context, d Description, name string, as
 	if err != nil {
 		return "", t.backupError(ctx, "back up", err)
 	}
-	if out.BackupDetails == nil || out.BackupDetails.BackupArn == nil {
-		return "", &Error{Failed, "", errors.New("back up " + d.Table + ": the answer names no backup")}
-	}
 	arn := *out.BackupDetails.BackupArn
 	t.log.InfoContext(ctx, "backup begun", "table", d.Table, "backup", arn)
 	return arn, nil
@@ -56,31 +50,35 @@ func (t *Table) createBackup(ctx context.Context, d Description, name string, as
 // old enough that everything written before is in it.
 func (t *Table) waitForBackup(ctx context.Context, arn string, asked time.Time, settle time.Duration) error {
 	for {
-		state, err := t.client.DescribeBackup(ctx, &dynamodb.DescribeBackupInput{BackupArn: aws.String(arn)})
-		if err != nil {
-			return t.backupError(ctx, "wait for the backup of", err)
+		if err := t.waitForAvailable(ctx, arn); err != nil {
+			return err
 		}
-		status := types.BackupStatusDeleted
-		if state.BackupDescription != nil && state.BackupDescription.BackupDetails != nil {
-			status = state.BackupDescription.BackupDetails.BackupStatus
-		}
-		age := time.Since(asked)
-		switch {
-		case status == types.BackupStatusAvailable && age >= settle:
+		young := settle - time.Since(asked)
+		if young <= 0 {
 			return nil
-		case status == types.BackupStatusDeleted:
-			return refused("", "the backup %s was deleted before it could be relied on", arn)
-		case age > max(backupLimit, settle):
-			return refused("see: aws dynamodb describe-backup --backup-arn "+arn, "the backup %s is still %s after %s", arn, status, age.Round(time.Second))
 		}
-		wait := 2 * time.Second
-		if status == types.BackupStatusAvailable {
-			wait = min(wait, settle-age)
-		}
-		if err := pause(ctx, wait); err != nil {
+		if err := pause(ctx, young); err != nil { // then it may be gone
 			return err
 		}
 	}
+}
+
+func (t *Table) waitForAvailable(ctx context.Context, arn string) error {
+	var status types.BackupStatus
+	err := t.patience.Wait(ctx, longestLook, func() (state string, done bool, err error) {
+		out, err := t.client.DescribeBackup(ctx, &dynamodb.DescribeBackupInput{BackupArn: aws.String(arn)})
+		if err != nil {
+			return "", false, t.backupError(ctx, "wait for the backup of", err)
+		}
+		switch status = out.BackupDescription.BackupDetails.BackupStatus; status {
+		case types.BackupStatusAvailable:
+			return "", true, nil
+		case types.BackupStatusDeleted:
+			return "", false, refused("", "the backup %s was deleted before it could be relied on", arn)
+		}
+		return string(status), false, nil
+	})
+	return still(err, "the backup %s is still %s", arn, status)
 }
 
 // backupError knows the endpoints that have no backups at all.

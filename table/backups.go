@@ -9,6 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/dynamo-cmdline/dynamo/internal/account"
 )
 
 // A Backup is one of AWS's backups of a table.
@@ -62,9 +64,6 @@ func (t *Table) describeBackup(ctx context.Context, name string) (Backup, error)
 	if err != nil {
 		return Backup{ARN: name}, t.backupNamed(ctx, "describe", name, err)
 	}
-	if out.BackupDescription == nil || out.BackupDescription.BackupDetails == nil {
-		return Backup{ARN: name}, &Error{Failed, "", errors.New("describe backup " + name + ": the answer describes none")}
-	}
 	d := out.BackupDescription.BackupDetails
 	b := Backup{
 		Name: aws.ToString(d.BackupName), ARN: name, Status: string(d.BackupStatus), Type: string(d.BackupType),
@@ -84,22 +83,27 @@ func (t *Table) Backups(ctx context.Context, name string) ([]Backup, error) {
 		in.TableName = aws.String(name)
 	}
 	list := []Backup{}
-	for {
+	err := account.Pages(func(token string) (string, error) {
+		if token != "" {
+			in.ExclusiveStartBackupArn = aws.String(token)
+		}
 		out, err := t.client.ListBackups(ctx, in)
 		if err != nil {
-			return nil, t.backupError(ctx, "list the backups of", err)
+			return "", err
 		}
-		for _, s := range out.BackupSummaries {
+		for _, s := range out.BackupSummaries { // a page may be empty
 			list = append(list, Backup{
 				Table: aws.ToString(s.TableName), Name: aws.ToString(s.BackupName), ARN: aws.ToString(s.BackupArn),
 				Status: string(s.BackupStatus), Type: string(s.BackupType),
 				Made: aws.ToTime(s.BackupCreationDateTime), Expires: aws.ToTime(s.BackupExpiryDateTime), Bytes: aws.ToInt64(s.BackupSizeBytes),
 			})
 		}
-		if in.ExclusiveStartBackupArn = out.LastEvaluatedBackupArn; in.ExclusiveStartBackupArn == nil { // a page may be empty
-			return list, nil
-		}
+		return aws.ToString(out.LastEvaluatedBackupArn), nil
+	})
+	if err != nil {
+		return nil, t.backupError(ctx, "list the backups of", err)
 	}
+	return list, nil
 }
 
 // DeleteBackup deletes an AWS backup for good, by its ARN, once confirm has seen what it is and returned no

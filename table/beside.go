@@ -34,7 +34,7 @@ func (t *Table) besides(ctx context.Context, p *past, o CopyOptions) (*beside, e
 		return nil, err
 	}
 	return &beside{
-		making: making{past: p, bare: true, stall: o.Stall},
+		making: making{past: p, bare: true},
 		name:   temporaryName(target.Table, time.Now(), rand.Uint32()),
 	}, nil
 }

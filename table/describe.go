@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/dynamo-cmdline/dynamo/internal/account"
 	"github.com/dynamo-cmdline/dynamo/item"
 )
 
@@ -101,9 +102,6 @@ func (t *Table) ask(ctx context.Context) (*types.TableDescription, error) {
 	out, err := t.client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: aws.String(t.name)})
 	if err != nil {
 		return nil, t.controlError(ctx, "describe", err)
-	}
-	if out.Table == nil || out.Table.TableArn == nil {
-		return nil, mismatch("", "describe %q with %s: the answer describes no table", t.name, t.side())
 	}
 	return out.Table, nil
 }
@@ -220,32 +218,38 @@ func (d Description) String() string {
 	return text
 }
 
-// readyLimit is how long to wait for a table that is being made or changed.
-const readyLimit = 10 * time.Minute
+// longestLook is the longest time between two looks at a table that is being made or changed.
+const longestLook = 5 * time.Second
 
 // ready waits until items can be read and written, and describes the table.
 func (t *Table) ready(ctx context.Context) (Description, error) {
-	began := time.Now()
-	for {
-		d, err := t.Describe(ctx)
-		if err != nil {
-			return d, err
+	var d Description
+	waits := false
+	err := t.patience.Wait(ctx, longestLook, func() (state string, done bool, err error) {
+		if d, err = t.Describe(ctx); err != nil {
+			return "", false, err
 		}
 		switch types.TableStatus(d.Status) {
 		case types.TableStatusActive, types.TableStatusUpdating: // an update leaves the data usable
-			return d, nil
+			return d.Status, true, nil
 		case types.TableStatusCreating:
-		default:
-			return d, mismatch("", "table %s is %s", d, d.Status)
+			if !waits {
+				waits = true
+				t.log.InfoContext(ctx, "waiting for the table", "table", d.Table, "status", d.Status)
+			}
+			return d.Status, false, nil
 		}
-		if time.Since(began) > readyLimit {
-			return d, mismatch("", "table %s is still %s after %s", d, d.Status, readyLimit)
-		}
-		t.log.InfoContext(ctx, "waiting for the table", "table", d.Table, "status", d.Status)
-		if err := pause(ctx, 2*time.Second); err != nil {
-			return d, err
-		}
+		return "", false, mismatch("", "table %s is %s", d, d.Status)
+	})
+	return d, still(err, "table %s is still %s", d, d.Status)
+}
+
+// still says what has not changed where that is why a wait was given up; other errors stay as they are.
+func still(err error, format string, args ...any) error {
+	if gaveUp := (*account.GaveUpError)(nil); errors.As(err, &gaveUp) && !errors.As(err, new(*Error)) {
+		return &Error{Kind: Failed, Err: fmt.Errorf(format+": %w", append(args, gaveUp)...)}
 	}
+	return err
 }
 
 // same checks that the table is still the one that was described.
@@ -260,15 +264,6 @@ func (t *Table) same(ctx context.Context, before Description) error {
 	return nil
 }
 
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
+func pause(ctx context.Context, d time.Duration) error { return account.Sleep(ctx, d) }
 
 var errUnidentified = errors.New("the answer has no TableId")

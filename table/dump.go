@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/dynamo-cmdline/dynamo/copier"
+	"github.com/dynamo-cmdline/dynamo/internal/account"
 	"github.com/dynamo-cmdline/dynamo/internal/archive"
 	"github.com/dynamo-cmdline/dynamo/internal/bucket"
 	"github.com/dynamo-cmdline/dynamo/item"
@@ -229,16 +230,18 @@ func (t *Table) about(ctx context.Context, s *DumpSummary) ([]byte, error) {
 func (t *Table) tags(ctx context.Context, resource string) ([]types.Tag, error) {
 	var tags []types.Tag
 	in := &dynamodb.ListTagsOfResourceInput{ResourceArn: aws.String(resource)}
-	for {
+	err := account.Pages(func(token string) (string, error) {
+		if token != "" {
+			in.NextToken = aws.String(token)
+		}
 		out, err := t.client.ListTagsOfResource(ctx, in)
 		if err != nil {
-			return nil, err
+			return "", err
 		}
 		tags = append(tags, out.Tags...)
-		if in.NextToken = out.NextToken; in.NextToken == nil {
-			return tags, nil
-		}
-	}
+		return aws.ToString(out.NextToken), nil
+	})
+	return tags, err
 }
 
 // withoutNulls is JSON that says nothing of what is not there: the SDK's types

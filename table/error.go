@@ -8,9 +8,9 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	"github.com/aws/smithy-go"
 
 	"github.com/dynamo-cmdline/dynamo/copier"
+	"github.com/dynamo-cmdline/dynamo/internal/account"
 )
 
 // A Kind says what sort of thing went wrong. Its number is the exit code of
@@ -72,10 +72,8 @@ func (t *Table) explain(ctx context.Context, doing string, err error) error {
 	}
 	e := &Error{Kind: Failed, Err: fmt.Errorf("%s with %s: %w", doing, t.side(), brief(err))}
 	var missing *types.ResourceNotFoundException
-	var api smithy.APIError
-	var dns *net.DNSError
-	var dial *net.OpError
-	switch {
+	var network *net.OpError
+	switch class := account.Classify(err); {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case errors.Is(err, ErrNoMFA):
@@ -88,42 +86,18 @@ func (t *Table) explain(ctx context.Context, doing string, err error) error {
 		if t.profile != "" {
 			e.Hint += " --profile " + t.profile
 		}
-	case errors.As(err, &api):
-		switch api.ErrorCode() {
-		case "AccessDeniedException", "AccessDenied", "OptInRequired", "MissingAuthenticationTokenException":
-			e.Kind = Denied
-		case "UnrecognizedClientException", "InvalidClientTokenId", "ExpiredTokenException", "ExpiredToken", "RequestExpired",
-			"InvalidSignatureException", "SignatureDoesNotMatch", "IncompleteSignatureException", "UnauthorizedException", "InvalidGrantException":
-			e.Kind, e.Hint = Denied, t.loginHint()
-		}
-	case errors.As(err, &dns), errors.As(err, &dial):
-		e.Hint = "is the network up, and the endpoint right?"
-	case credentialsFailed(err):
+	case class == account.Denied:
+		e.Kind = Denied
+	case class == account.Stale, class == account.Credentials:
 		e.Kind, e.Hint = Denied, t.loginHint()
+	case errors.As(err, &network):
+		e.Hint = "is the network up, and the endpoint right?"
 	}
 	return e
 }
 
-// credentialsFailed reports whether the request was never signed, because the
-// profile gave no credentials.
-func credentialsFailed(err error) bool {
-	var op *smithy.OperationError
-	var signing interface{ HTTPStatusCode() int }
-	return errors.As(err, &op) && !errors.As(err, &signing) && !errors.Is(err, context.DeadlineExceeded)
-}
-
 // brief drops the layers that the typed client wraps around the news.
-func brief(err error) error {
-	var api smithy.APIError
-	if errors.As(err, &api) {
-		return fmt.Errorf("%s: %s", api.ErrorCode(), api.ErrorMessage())
-	}
-	var op *smithy.OperationError
-	if errors.As(err, &op) {
-		return op.Err
-	}
-	return err
-}
+func brief(err error) error { return account.Explain(err) }
 
 // runError explains an error of the engine.
 func runError(err error, source, target *Table) error {

@@ -12,8 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
 
+	"github.com/dynamo-cmdline/dynamo/internal/account"
 	"github.com/dynamo-cmdline/dynamo/internal/runs"
 )
 
@@ -36,46 +36,52 @@ type making struct {
 	save   func() error // puts the note on disk
 	again  bool         // nothing was done with it yet
 	bare   bool         // for reading only: on demand, without indexes
-	stall  time.Duration
 }
 
-// await asks AWS for the table, unless that was done, and returns when it is ACTIVE. That may take hours, and has no
-// limit but the context's: only without any answer from AWS it gives up after the stall time.
+// longestRestoreLook is the longest time between two looks at a table that AWS restores, which may take hours.
+const longestRestoreLook = 30 * time.Second
+
+// await asks AWS for the table, unless that was done, and returns when it is ACTIVE. That may take hours: it has no limit
+// but the context's while AWS says that it restores, and the stall time while it only says that it creates.
 func (m *making) await(ctx context.Context) (Description, error) {
 	if m.note.ID == "" {
 		if err := m.begin(ctx); err != nil {
 			return Description{}, err
 		}
 	}
+	var d Description
 	seen := false
-	for wait := time.Second; ; wait = min(wait*3/2, 30*time.Second) {
-		var out *dynamodb.DescribeTableOutput
-		err := m.to.patiently(ctx, m.stall, func() (err error) {
-			out, err = m.to.client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: aws.String(m.note.Name)})
-			return err
-		})
+	err := m.to.patience.Wait(ctx, longestRestoreLook, func() (state string, done bool, err error) {
+		out, err := m.to.client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: aws.String(m.note.Name)})
 		missing := (*types.ResourceNotFoundException)(nil)
 		switch {
 		case errors.As(err, &missing):
 			if seen || time.Since(m.note.Asked) > unseenLimit {
-				return Description{}, m.gone()
+				return "", false, m.gone()
 			}
+			return "missing", false, nil
 		case err != nil:
-			return Description{}, m.to.controlError(ctx, "wait for", err)
-		default:
-			seen = true
-			d, err := m.made(out.Table)
-			if err != nil || d.Status == string(types.TableStatusActive) || d.Status == string(types.TableStatusUpdating) {
-				return d, err
-			}
-			if d.Status != string(types.TableStatusCreating) {
-				return d, mismatch("", "table %s, which AWS was restoring, is %s", d, d.Status)
-			}
+			return "", false, m.to.controlError(ctx, "wait for", err)
 		}
-		if err := pause(ctx, wait); err != nil {
-			return Description{}, err
+		seen = true
+		if d, err = m.made(out.Table); err != nil {
+			return "", false, err
 		}
+		switch types.TableStatus(d.Status) {
+		case types.TableStatusActive, types.TableStatusUpdating:
+			return d.Status, true, nil
+		case types.TableStatusCreating:
+			if s := out.Table.RestoreSummary; s != nil && aws.ToBool(s.RestoreInProgress) {
+				return "", false, nil
+			}
+			return d.Status, false, nil
+		}
+		return "", false, mismatch("", "table %s, which AWS was restoring, is %s", d, d.Status)
+	})
+	if err != nil {
+		return d, still(err, "table %s is still %s", m.note.Name, d.Status)
 	}
+	return d, nil
 }
 
 // BeginAnew is the Hint of an [Error] of a run that is over with it: [Resume] cannot go on.
@@ -93,9 +99,6 @@ func (m *making) gone() error {
 
 // made describes the table, if it is the one that was asked for.
 func (m *making) made(raw *types.TableDescription) (Description, error) {
-	if raw == nil || raw.TableArn == nil {
-		return Description{}, mismatch("", "describe %q with %s: the answer describes no table", m.note.Name, m.to.side())
-	}
 	d, err := m.to.description(raw)
 	if err == nil && (d.ID != m.note.ID || d.ARN != m.note.ARN) {
 		err = mismatch("that one is left alone", "table %s was replaced by another of the same name", d)
@@ -112,22 +115,17 @@ func (m *making) begin(ctx context.Context) error {
 			return err
 		}
 	}
-	var made *types.TableDescription
-	asked := 0
-	err := m.to.patiently(ctx, m.stall, func() (err error) {
-		asked++
-		made, err = m.request(ctx)
-		return err
-	})
+	again := 0
+	made, err := m.request(account.WithRetries(ctx, &again))
 	exists, busy := (*types.TableAlreadyExistsException)(nil), (*types.TableInUseException)(nil)
 	if errors.As(err, &exists) || errors.As(err, &busy) {
-		made, err = m.adopt(ctx, lost || asked > 1)
+		made, err = m.adopt(ctx, lost || again > 0)
 		if err != nil {
 			return err
 		}
 	}
 	if err != nil {
-		if answered := (smithy.APIError)(nil); errors.As(err, &answered) && !passing(err) { // then there is no such table
+		if answered := (smithy.APIError)(nil); errors.As(err, &answered) && !errors.As(err, new(*account.GaveUpError)) { // then there is no such table
 			m.note.Asked = time.Time{}
 			return both(m.refusal(ctx, err), m.save())
 		}
@@ -273,17 +271,13 @@ func (m *making) drop(ctx context.Context) error {
 		return &Error{Failed, "", fmt.Errorf("table %q is not known to be a temporary one: it is left alone", m.note.Name)}
 	}
 	missing := (*types.ResourceNotFoundException)(nil)
-	err := m.to.patiently(ctx, m.stall, func() error {
-		out, err := m.to.client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: aws.String(m.note.Name)})
-		if err != nil {
-			return err
-		}
-		if _, err := m.made(out.Table); err != nil {
-			return err
-		}
+	out, err := m.to.client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: aws.String(m.note.Name)})
+	if err == nil {
+		_, err = m.made(out.Table)
+	}
+	if err == nil {
 		_, err = m.to.client.DeleteTable(ctx, &dynamodb.DeleteTableInput{TableName: aws.String(m.note.Name)})
-		return err
-	})
+	}
 	switch e := (*Error)(nil); {
 	case err == nil, errors.As(err, &missing):
 		return nil
@@ -291,49 +285,4 @@ func (m *making) drop(ctx context.Context) error {
 		return err
 	}
 	return m.to.controlError(ctx, "delete the temporary table", err)
-}
-
-// patiently makes a call of the control plane again while AWS is busy or cannot be reached, until it has been so for
-// the stall time; 0 means 15 minutes.
-func (t *Table) patiently(ctx context.Context, stall time.Duration, call func() error) error {
-	if stall == 0 {
-		stall = 15 * time.Minute
-	}
-	began := time.Now()
-	for wait := 500 * time.Millisecond; ; wait = min(2*wait, 15*time.Second) {
-		err := call()
-		if err == nil || !passing(err) || time.Since(began) > stall {
-			return err
-		}
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		t.log.InfoContext(ctx, "trying again", "error", brief(err))
-		if err := pause(ctx, wait); err != nil {
-			return err
-		}
-	}
-}
-
-// passing reports whether an error of the control plane may be over soon.
-func passing(err error) bool {
-	var api smithy.APIError
-	var send *smithyhttp.RequestSendError
-	var answered interface{ HTTPStatusCode() int }
-	switch {
-	case errors.As(err, new(*Error)), errors.Is(err, context.Canceled), errors.Is(err, ErrNoMFA):
-		return false
-	case errors.As(err, &send): // before the next, which takes what has no status for a lack of credentials
-		return true
-	case errors.As(err, &answered) && answered.HTTPStatusCode() >= 500:
-		return true
-	case errors.As(err, &api):
-		switch api.ErrorCode() {
-		case "ThrottlingException", "Throttling", "RequestLimitExceeded", "LimitExceededException", "ProvisionedThroughputExceededException",
-			"ResourceInUseException", "ContinuousBackupsUnavailableException":
-			return true
-		}
-		return api.ErrorFault() == smithy.FaultServer
-	}
-	return !credentialsFailed(err)
 }

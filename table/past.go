@@ -115,7 +115,7 @@ func (t *Table) backupOf(ctx context.Context, name string) (*past, error) {
 	if err != nil {
 		return nil, t.backupNamed(ctx, "look at", name, err)
 	}
-	if out.BackupDescription == nil || out.BackupDescription.BackupDetails == nil || out.BackupDescription.SourceTableDetails == nil {
+	if out.BackupDescription.SourceTableDetails == nil {
 		return nil, &Error{Failed, "", errors.New("look at backup " + name + ": the answer describes none")}
 	}
 	b, s := out.BackupDescription.BackupDetails, out.BackupDescription.SourceTableDetails

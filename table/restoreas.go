@@ -225,7 +225,7 @@ func (c *copying) made(ctx context.Context, p *past) error {
 		c.plan.Target = d
 		return c.putBack(ctx, c.rejectedBefore())
 	}
-	m := making{past: p, to: c.target, note: c.state.Made, save: c.write, stall: c.Stall}
+	m := making{past: p, to: c.target, note: c.state.Made, save: c.write}
 	if c.state.Phase == phaseRestore {
 		c.watch(Phase{Name: phaseRestore}, c.plan.Target)
 	}

@@ -159,7 +159,7 @@ func (c *copying) fillNew(ctx context.Context, source *stored, create *dynamodb.
 
 // makeFor returns when the new table is there and may be written to: in which account it is, only AWS's answer says.
 func (c *copying) makeFor(ctx context.Context, source *stored, create *dynamodb.CreateTableInput) error {
-	m := making{past: &past{about: source.about}, create: create, to: c.target, note: c.state.Made, save: c.write, stall: c.Stall}
+	m := making{past: &past{about: source.about}, create: create, to: c.target, note: c.state.Made, save: c.write}
 	c.watch(Phase{Name: phaseRestore}, c.plan.Target)
 	d, err := m.await(ctx)
 	if err != nil {

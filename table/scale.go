@@ -283,11 +283,8 @@ func (t *Table) scalers() (scaling.Clients, error) {
 	})
 	own := t.client.Options()
 	own.Retryer = aws.NopRetryer{}
-	c := scaling.Clients{Tables: dynamodb.New(own), Scaling: auto}
-	if cache, ok := t.config.Credentials.(interface{ Invalidate() }); ok {
-		c.Refresh = cache.Invalidate
-	}
-	return c, t.checkEndpointOf("Application Auto Scaling", auto.Options().BaseEndpoint)
+	return scaling.Clients{Tables: dynamodb.New(own), Scaling: auto, Refresh: t.patience.Refresh},
+		t.checkEndpointOf("Application Auto Scaling", auto.Options().BaseEndpoint)
 }
 
 // scaleError says an error of package scaling in this package's words.

@@ -171,14 +171,11 @@ func (s settings) putOn(ctx context.Context, t *Table, stall time.Duration) (fai
 	update := func(in *dynamodb.UpdateTableInput) func() error {
 		in.TableName = name
 		return func() error {
-			if err := t.patiently(ctx, stall, func() error { _, err := t.client.UpdateTable(ctx, in); return err }); err != nil {
+			if _, err := t.client.UpdateTable(ctx, in); err != nil {
 				return err
 			}
-			return t.settled(ctx, stall)
+			return t.settled(ctx)
 		}
-	}
-	call := func(send func() error) func() error {
-		return func() error { return t.patiently(ctx, stall, send) }
 	}
 	for _, step := range []struct {
 		what string
@@ -186,29 +183,29 @@ func (s settings) putOn(ctx context.Context, t *Table, stall time.Duration) (fai
 		do   func() error
 	}{
 		{"auto scaling", scales(s.Scaling), func() error { return s.scale(ctx, t, stall) }},
-		{"tags", len(missingTags(s.Tags, now.Tags)) > 0, call(func() error {
+		{"tags", len(missingTags(s.Tags, now.Tags)) > 0, func() error {
 			d, err := t.ask(ctx)
 			if err == nil {
 				_, err = t.client.TagResource(ctx, &dynamodb.TagResourceInput{ResourceArn: d.TableArn, Tags: missingTags(s.Tags, now.Tags)})
 			}
 			return err
-		})},
+		}},
 		{"stream", s.Stream != "" && now.Stream == "", update(&dynamodb.UpdateTableInput{
 			StreamSpecification: &types.StreamSpecification{StreamEnabled: aws.Bool(true), StreamViewType: types.StreamViewType(s.Stream)}})},
 		{"class", s.Class != now.Class && s.Class != "", update(&dynamodb.UpdateTableInput{TableClass: types.TableClass(s.Class)})},
-		{"TTL", s.TTL != "" && now.TTL == "", call(func() error {
+		{"TTL", s.TTL != "" && now.TTL == "", func() error {
 			_, err := t.client.UpdateTimeToLive(ctx, &dynamodb.UpdateTimeToLiveInput{TableName: name,
 				TimeToLiveSpecification: &types.TimeToLiveSpecification{AttributeName: aws.String(s.TTL), Enabled: aws.Bool(true)}})
 			return err
-		})},
-		{"point-in-time recovery", s.Recovery && !now.Recovery, call(func() error {
+		}},
+		{"point-in-time recovery", s.Recovery && !now.Recovery, func() error {
 			spec := &types.PointInTimeRecoverySpecification{PointInTimeRecoveryEnabled: aws.Bool(true)}
 			if s.Days > 0 {
 				spec.RecoveryPeriodInDays = aws.Int32(s.Days)
 			}
 			_, err := t.client.UpdateContinuousBackups(ctx, &dynamodb.UpdateContinuousBackupsInput{TableName: name, PointInTimeRecoverySpecification: spec})
 			return err
-		})},
+		}},
 		{"deletion protection", s.Protect && !now.Protect, update(&dynamodb.UpdateTableInput{DeletionProtectionEnabled: aws.Bool(true)})},
 	} {
 		if !step.todo {
@@ -237,19 +234,17 @@ func missingTags(want, have []types.Tag) (list []types.Tag) {
 }
 
 // settled waits until a table that was changed is ACTIVE again: it takes one change at a time.
-func (t *Table) settled(ctx context.Context, stall time.Duration) error {
-	for wait := 200 * time.Millisecond; ; wait = min(2*wait, 10*time.Second) {
-		var d *types.TableDescription
-		if err := t.patiently(ctx, stall, func() (err error) { d, err = t.ask(ctx); return err }); err != nil {
-			return err
+func (t *Table) settled(ctx context.Context) error {
+	var status types.TableStatus
+	err := t.patience.Wait(ctx, longestLook, func() (string, bool, error) {
+		d, err := t.ask(ctx)
+		if err != nil {
+			return "", false, err
 		}
-		if d.TableStatus != types.TableStatusUpdating {
-			return nil
-		}
-		if err := pause(ctx, wait); err != nil {
-			return err
-		}
-	}
+		status = d.TableStatus
+		return string(status), status != types.TableStatusUpdating, nil
+	})
+	return still(err, "table %s is still %s", t.name, status)
 }
 
 // scale gives the table the auto scaling that another has. Its capacity stays as it was restored.

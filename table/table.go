@@ -26,12 +26,10 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/middleware"
 
 	"github.com/dynamo-cmdline/dynamo/internal/account"
@@ -52,7 +50,8 @@ type Table struct {
 	client  *dynamodb.Client
 
 	config   aws.Config // for the clients of other services
-	override string     // endpoint given over the profile's own, for every service; "" for none
+	patience *account.Patience
+	override string // endpoint given over the profile's own, for every service; "" for none
 }
 
 // Access says how to reach a table beyond what its profile says. The zero
@@ -62,6 +61,10 @@ type Access struct {
 	Endpoint string       // URL over the profile's own endpoint; plain http on loopback only
 	Log      *slog.Logger // gets one debug line a request, never its content; nil discards
 	Version  string       // of the calling program, for the user agent
+
+	// Stall is for how long AWS may give no answer of use, or show no progress in what it was asked for, before
+	// that is an error; 0 means 15 minutes. Where a verb's options have a Stall, that one counts.
+	Stall time.Duration
 
 	// MFA returns the code of the device with that serial number, for a profile
 	// whose role needs one. Nil, or an error, means that there is nobody to ask: then
@@ -151,6 +154,7 @@ const connectLimit = 3 * time.Second
 
 // load reads the shared configuration for the profile.
 func (t *Table) load(ctx context.Context, a Access) (aws.Config, error) {
+	t.patience = &account.Patience{Stall: a.Stall, Log: t.log}
 	// The defaults of net/http's transport cost a fifth of the CPU here: 4 KiB
 	// buffers, and connections thrown away that the next request needs again.
 	client := awshttp.NewBuildableClient().WithTransportOptions(func(tr *http.Transport) {
@@ -160,8 +164,8 @@ func (t *Table) load(ctx context.Context, a Access) (aws.Config, error) {
 	}).WithDialerOptions(func(d *net.Dialer) { d.Timeout = connectLimit })
 	options := []func(*config.LoadOptions) error{
 		config.WithHTTPClient(client),
-		config.WithLogger(logging.Nop{}), // else the SDK warns on stderr
-		config.WithAPIOptions([]func(*middleware.Stack) error{clean}),
+		t.patience.Equip,
+		config.WithAPIOptions([]func(*middleware.Stack) error{clean}), // outermost
 		config.WithAssumeRoleCredentialOptions(func(o *stscreds.AssumeRoleOptions) {
 			o.TokenProvider = func() (string, error) {
 				if a.MFA == nil {
@@ -169,9 +173,6 @@ func (t *Table) load(ctx context.Context, a Access) (aws.Config, error) {
 				}
 				return a.MFA(aws.ToString(o.SerialNumber))
 			}
-		}),
-		config.WithRetryer(func() aws.Retryer {
-			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = 4, 2*time.Second })
 		}),
 	}
 	files, err := account.Open()
@@ -215,6 +216,7 @@ func (t *Table) loadFrom(ctx context.Context, files *account.Files, region strin
 	if err != nil {
 		return cfg, t.configError(err)
 	}
+	t.patience.Adopt(&cfg)
 	if cfg.Region == "" {
 		return cfg, usage("give --region, or set region in the profile", "%s: no region in %s", t.side(), files.Looked())
 	}

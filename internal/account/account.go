@@ -42,6 +42,14 @@ func WithStall(ctx context.Context, stall time.Duration) context.Context {
 	return context.WithValue(ctx, stallKey{}, stall)
 }
 
+type retriesKey struct{}
+
+// WithRetries has n count how often the calls below the context were made again: then an answer may have been lost. The
+// calls must not be at once.
+func WithRetries(ctx context.Context, n *int) context.Context {
+	return context.WithValue(ctx, retriesKey{}, n)
+}
+
 func (p *Patience) stall(ctx context.Context) time.Duration {
 	if stall, ok := ctx.Value(stallKey{}).(time.Duration); ok {
 		return stall
@@ -56,7 +64,7 @@ func (p *Patience) stall(ctx context.Context) time.Duration {
 // goes through [Patience.Adopt].
 func (p *Patience) Equip(o *config.LoadOptions) error {
 	o.Retryer = func() aws.Retryer { return retryer{p} }
-	o.Logger = logging.Nop{} // else it warns on stderr
+	o.Logger = logging.Nop{}           // else it warns on stderr
 	o.RetryMaxAttempts = math.MaxInt32 // else AWS_MAX_ATTEMPTS is another bound
 	o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
 		if err := stack.Initialize.Add(middleware.InitializeMiddlewareFunc("dynamo.trial", p.begin), middleware.Before); err != nil {

@@ -183,10 +183,8 @@ func Explain(err error) error {
 			outer = op
 		}
 		news, rest = op.Err, op.Err
-		if several, ok := rest.(interface{ Unwrap() []error }); ok { //nolint:errorlint // what GetRetryToken has joined
-			news, rest = several.Unwrap()[0], several.Unwrap()[0]
-		}
 	}
+	short := true
 	switch {
 	case errors.As(err, &api):
 		news = fmt.Errorf("%s: %s", api.ErrorCode(), api.ErrorMessage())
@@ -194,12 +192,14 @@ func Explain(err error) error {
 		news = garbled
 	case errors.As(err, &late):
 		news = late
+	default:
+		short = false // it says for how long
+	}
+	if short && errors.As(err, &gaveUp) {
+		news = fmt.Errorf("%w: %w", gaveUp, news)
 	}
 	if op != outer {
 		news = fmt.Errorf("%s %s: %w", op.ServiceID, op.OperationName, news)
-	}
-	if outer != nil && errors.As(err, &gaveUp) {
-		return fmt.Errorf("%w: %w", gaveUp, news)
 	}
 	return news
 }

@@ -57,6 +57,9 @@ func (t *trial) wait(ctx context.Context, err error) error {
 	if !again[class] || errors.As(err, new(*GaveUpError)) || errors.As(err, new(*finalError)) {
 		return err
 	}
+	if n, ok := ctx.Value(retriesKey{}).(*int); ok {
+		*n++
+	}
 	if class == Stale {
 		if t.refused++; t.patience.Refresh == nil || t.refused > refreshes {
 			return err
@@ -175,7 +178,13 @@ type trialKey struct{}
 
 // begin gives a call its memory.
 func (p *Patience) begin(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
-	return next.HandleInitialize(context.WithValue(ctx, trialKey{}, &trial{patience: p}), in)
+	out, metadata, err := next.HandleInitialize(context.WithValue(ctx, trialKey{}, &trial{patience: p}), in)
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the SDK joins what GetRetryToken returns
+		if gaveUp := (*GaveUpError)(nil); errors.As(joined.Unwrap()[len(joined.Unwrap())-1], &gaveUp) {
+			err = fmt.Errorf("%w: %w", gaveUp, joined.Unwrap()[0])
+		}
+	}
+	return out, metadata, err
 }
 
 // retryer is the patience as the SDK asks for it.
