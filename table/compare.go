@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/dynamo-cmdline/dynamo/copier"
+	"github.com/dynamo-cmdline/dynamo/internal/account"
 	"github.com/dynamo-cmdline/dynamo/internal/crash"
 	"github.com/dynamo-cmdline/dynamo/item"
 	"github.com/dynamo-cmdline/dynamo/query"
@@ -131,6 +132,7 @@ var errStopped = errors.New("nobody wants more")
 func (c *Comparison) All(ctx context.Context) iter.Seq2[Difference, error] {
 	return func(yield func(Difference, error) bool) {
 		c.began = time.Now()
+		ctx := account.WithStall(ctx, c.Stall)
 		options, err := c.prepare(ctx)
 		defer c.close()
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/dynamo-cmdline/dynamo/copier"
+	"github.com/dynamo-cmdline/dynamo/internal/account"
 	"github.com/dynamo-cmdline/dynamo/internal/wire"
 	"github.com/dynamo-cmdline/dynamo/query"
 )
@@ -143,6 +144,7 @@ func (o CopyOptions) check() error {
 // in either version. The errors are an [*Error], what Confirm or the Shape returned,
 // or the context's cause; then no new write was started.
 func (t *Table) Copy(ctx context.Context, target *Table, o CopyOptions) (Summary, error) {
+	ctx = account.WithStall(ctx, o.Stall)
 	return copyFrom(ctx, t, target, o, "")
 }
 

@@ -65,6 +65,7 @@ const phaseDump = "dump"
 // A scan is no snapshot: items that are written while Dump runs may come in either version. The errors
 // are an [*Error], or the context's cause; then there is nothing of the dump.
 func (t *Table) Dump(ctx context.Context, to string, o DumpOptions) (DumpSummary, error) {
+	ctx = account.WithStall(ctx, o.Stall)
 	began := time.Now()
 	var stats copier.Stats
 	s := DumpSummary{Command: "backup"}

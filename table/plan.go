@@ -6,6 +6,8 @@ import (
 	"math/bits"
 	"runtime"
 	"slices"
+
+	"github.com/dynamo-cmdline/dynamo/internal/account"
 )
 
 // A Plan is what a copy, or another run, would do, or is about to do.
@@ -52,6 +54,7 @@ type Plan struct {
 // nothing. The errors are those by which Copy would refuse: an [*Error] of kind [Usage],
 // [Refused], [Denied] or [Mismatch].
 func (t *Table) PlanCopy(ctx context.Context, target *Table, o CopyOptions) (Plan, error) {
+	ctx = account.WithStall(ctx, o.Stall)
 	return planCopy(ctx, t, target, o)
 }
 

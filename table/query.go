@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/dynamo-cmdline/dynamo/copier"
+	"github.com/dynamo-cmdline/dynamo/internal/account"
 	"github.com/dynamo-cmdline/dynamo/internal/wire"
 	"github.com/dynamo-cmdline/dynamo/item"
 	"github.com/dynamo-cmdline/dynamo/query"
@@ -52,6 +53,7 @@ type QueryPlan struct {
 // PlanQuery describes the table and checks the query against it. It reads no
 // item. The errors are an [*Error].
 func (t *Table) PlanQuery(ctx context.Context, q query.Query) (*QueryPlan, error) {
+	ctx = account.WithStall(ctx, q.Stall)
 	if err := q.Check(); err != nil {
 		return nil, queryError(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 
+	"github.com/dynamo-cmdline/dynamo/internal/account"
 	"github.com/dynamo-cmdline/dynamo/internal/archive"
 	"github.com/dynamo-cmdline/dynamo/item"
 )
@@ -39,6 +40,7 @@ const phaseCheck = "check"
 // is not AVAILABLE or point-in-time recovery is off, [Refused] where a path leads elsewhere or is a link, or there is
 // no item in what is restored, and [Usage] where there is nothing to restore by that name, or several.
 func (t *Table) Restore(ctx context.Context, from string, o CopyOptions) (Summary, error) {
+	ctx = account.WithStall(ctx, o.Stall)
 	return t.restore(ctx, from, o, "")
 }
 
@@ -66,6 +68,7 @@ func (t *Table) restore(ctx context.Context, from string, o CopyOptions, run str
 // PlanRestore checks a dump, or looks a backup up, and says what Restore would do. It changes nothing. The errors are
 // those by which Restore would refuse.
 func (t *Table) PlanRestore(ctx context.Context, from string, o CopyOptions) (Plan, error) {
+	ctx = account.WithStall(ctx, o.Stall)
 	then, err := t.pastNamed(ctx, from)
 	if err != nil {
 		return Plan{}, err

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/dynamo-cmdline/dynamo/internal/account"
 	"github.com/dynamo-cmdline/dynamo/internal/runs"
 )
 
@@ -29,6 +30,7 @@ import (
 // Unattended, Protected and AllowProtected; for a dump those too that say how to read and write. The errors are those of
 // Restore; an [*Error] of kind [Mismatch] where the new table is there already. Then nothing was changed.
 func (t *Table) RestoreAs(ctx context.Context, from, name string, o CopyOptions) (Summary, error) {
+	ctx = account.WithStall(ctx, o.Stall)
 	a, err := t.planAs(ctx, from, name, o)
 	if err != nil {
 		return Summary{}, err
@@ -45,6 +47,7 @@ func (t *Table) RestoreAs(ctx context.Context, from, name string, o CopyOptions)
 
 // PlanRestoreAs says what RestoreAs would do. It changes nothing, and reads of a dump only what describes it.
 func (t *Table) PlanRestoreAs(ctx context.Context, from, name string, o CopyOptions) (Plan, error) {
+	ctx = account.WithStall(ctx, o.Stall)
 	a, err := t.planAs(ctx, from, name, o)
 	if err != nil {
 		return Plan{}, err

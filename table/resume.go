@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/dynamo-cmdline/dynamo/copier"
+	"github.com/dynamo-cmdline/dynamo/internal/account"
 	"github.com/dynamo-cmdline/dynamo/internal/runs"
 	"github.com/dynamo-cmdline/dynamo/query"
 )
@@ -62,6 +63,7 @@ func Resume(ctx context.Context, name string, o ResumeOptions) (Summary, error) 
 	}
 	options.Protected = options.Protected.with(o.Protected)
 	options.AllowProtected = or(o.AllowProtected, options.AllowProtected)
+	ctx = account.WithStall(ctx, options.Stall)
 	c := &copying{command: state.Command, CopyOptions: options.defaults(), began: time.Now()}
 	switch state.Command {
 	case commandRestore:

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/smithy-go"
 
+	"github.com/dynamo-cmdline/dynamo/internal/account"
 	"github.com/dynamo-cmdline/dynamo/scaling"
 )
 
@@ -82,6 +83,7 @@ type ScaleSummary struct {
 // errors are an [*Error]: [Usage] for what makes no sense for this table, [Mismatch], [Denied], or [Failed];
 // or the context's cause. The summary is true after an error, too.
 func (t *Table) Scale(ctx context.Context, o ScaleOptions) (ScaleSummary, error) {
+	ctx = account.WithStall(ctx, o.Stall)
 	began := time.Now()
 	plan, clients, err := t.planScale(ctx, o)
 	s := ScaleSummary{Command: "scale", Table: t.name, Target: plan.Target, Before: plan.Before, After: plan.Before, Notes: plan.Notes, Steps: []scaling.Step{}}
@@ -95,6 +97,7 @@ func (t *Table) Scale(ctx context.Context, o ScaleOptions) (ScaleSummary, error)
 // PlanScale says what Scale would do. It changes nothing. The errors are those
 // by which Scale would refuse.
 func (t *Table) PlanScale(ctx context.Context, o ScaleOptions) (ScalePlan, error) {
+	ctx = account.WithStall(ctx, o.Stall)
 	plan, _, err := t.planScale(ctx, o)
 	return plan, err
 }
@@ -102,6 +105,7 @@ func (t *Table) PlanScale(ctx context.Context, o ScaleOptions) (ScalePlan, error
 // Scaling reads the table's billing mode and auto scaling, for [SaveScaling]. A
 // table that is being changed is waited for. The errors are an [*Error].
 func (t *Table) Scaling(ctx context.Context, o ScaleOptions) (SavedScaling, error) {
+	ctx = account.WithStall(ctx, o.Stall)
 	plan, _, err := t.planScale(ctx, ScaleOptions{RunDir: o.RunDir, Stall: o.Stall, Watch: o.Watch})
 	return plan.saved(), err
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/dynamo-cmdline/dynamo/copier"
+	"github.com/dynamo-cmdline/dynamo/internal/account"
 	"github.com/dynamo-cmdline/dynamo/internal/runs"
 	"github.com/dynamo-cmdline/dynamo/item"
 )
@@ -60,6 +61,7 @@ func (o TruncateOptions) copyOptions() CopyOptions {
 // What it has done is kept in a directory below RunDir, from which [Resume] goes on; no two runs write to one
 // table at once. The errors are those of [Table.Copy]; before the backup is AVAILABLE nothing is deleted.
 func (t *Table) Truncate(ctx context.Context, o TruncateOptions) (Summary, error) {
+	ctx = account.WithStall(ctx, o.Stall)
 	c := &copying{command: commandTruncate, CopyOptions: o.copyOptions(), target: t, began: time.Now()}
 	return c.attempt(ctx, "")
 }
@@ -67,6 +69,7 @@ func (t *Table) Truncate(ctx context.Context, o TruncateOptions) (Summary, error
 // PlanTruncate says what Truncate would do. It changes nothing. The errors are those by which Truncate would
 // refuse. With count it also scans the keys, which costs as much as reading the table, and the Plan has an Estimate.
 func (t *Table) PlanTruncate(ctx context.Context, o TruncateOptions, count bool) (Plan, error) {
+	ctx = account.WithStall(ctx, o.Stall)
 	options := o.copyOptions()
 	p, err := t.planTruncate(ctx, options)
 	if err == nil && count {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/dynamo-cmdline/dynamo/copier"
+	"github.com/dynamo-cmdline/dynamo/internal/account"
 	"github.com/dynamo-cmdline/dynamo/internal/archive"
 	"github.com/dynamo-cmdline/dynamo/internal/runs"
 	"github.com/dynamo-cmdline/dynamo/item"
@@ -68,6 +69,7 @@ type UndoPlan struct {
 // The errors are those of [Table.Copy]; an [*Error] of kind [Usage] where the run kept neither a journal nor a backup, or there is none;
 // [Mismatch] where the journal is damaged or the table is another one, and then nothing was changed.
 func Undo(ctx context.Context, run string, o UndoOptions) (Summary, error) {
+	ctx = account.WithStall(ctx, o.Stall)
 	c, err := beginUndo(ctx, run, o)
 	if err != nil {
 		return Summary{}, err
@@ -81,6 +83,7 @@ func Undo(ctx context.Context, run string, o UndoOptions) (Summary, error) {
 // PlanUndo says what Undo would do; it reads the journal and the items, and changes nothing.
 // The errors are those by which Undo would refuse.
 func PlanUndo(ctx context.Context, run string, o UndoOptions) (Plan, error) {
+	ctx = account.WithStall(ctx, o.Stall)
 	c, err := beginUndo(ctx, run, o)
 	if err != nil {
 		return Plan{Command: commandUndo}, err
