@@ -14,7 +14,7 @@ import (
 )
 
 // thrifty is an account whose capacity cannot go down any more today.
-type thrifty struct{ *account }
+type thrifty struct{ *fakeAWS }
 
 func (a thrifty) UpdateTable(ctx context.Context, in *dynamodb.UpdateTableInput, o ...func(*dynamodb.Options)) (*dynamodb.UpdateTableOutput, error) {
 	given := map[string]*types.ProvisionedThroughput{"": in.ProvisionedThroughput}
@@ -50,7 +50,7 @@ func TestApplyRefusedDecrease(t *testing.T) {
 			"provisioned: table read 20 (1–10 at 70 %), write 30; index by-1 read 20 (1–10 at 70 %), write 30"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			a := thrifty{&account{State: stateOfKind(c.from, 1)}}
+			a := thrifty{&fakeAWS{State: stateOfKind(c.from, 1)}}
 			have := a.State
 			want, err := Resolve(have, c.want, Past{})
 			if err != nil {
@@ -78,7 +78,7 @@ func TestApplyRefusedDecrease(t *testing.T) {
 // Whatever call is refused, no side is left without auto scaling at a capacity that nobody asked
 // for, and what is said of the table is what it is.
 func TestApplyRefused(t *testing.T) {
-	transitions(t, func(t *testing.T, start func() *account, from, to string) {
+	transitions(t, func(t *testing.T, start func() *fakeAWS, from, to string) {
 		for n := 1; ; n++ {
 			a := start()
 			before := a.State
@@ -153,7 +153,7 @@ func TestGlobalTables(t *testing.T) {
 		t.Errorf("writes that stay as they are: %v", err)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		a := &account{State: global("on-demand")}
+		a := &fakeAWS{State: global("on-demand")}
 		a.fail = func(op string, done bool) error {
 			for _, index := range a.places() {
 				c := a.at(index)

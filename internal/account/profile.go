@@ -1,5 +1,3 @@
-// Package account is how an AWS account is reached: which profile is in force, and what AWS's two shared
-// files say, read as strictly as the AWS CLI reads them.
 package account
 
 import (
