@@ -26,7 +26,7 @@ func (a thrifty) UpdateTable(ctx context.Context, in *dynamodb.UpdateTableInput,
 			return nil, apiError("LimitExceededException", "Subscriber limit exceeded: Provisioned throughput decreases are limited within a given UTC day.")
 		}
 	}
-	return a.account.UpdateTable(ctx, in, o...)
+	return a.fakeAWS.UpdateTable(ctx, in, o...)
 }
 
 // A decrease that AWS refuses takes nothing with it: auto scaling stays until the capacity that
