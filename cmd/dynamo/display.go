@@ -269,7 +269,7 @@ func emptying(p table.Plan) string {
 // warned are the warnings of a plan, for the JSON: there the rows that a person reads are numbers.
 func warned(p table.Plan) []string {
 	if text := emptying(p); text != "" {
-		return append([]string{text}, p.Warnings...)
+		return append(slices.Clone(p.Warnings), text)
 	}
 	return p.Warnings
 }
