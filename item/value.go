@@ -3,6 +3,7 @@ package item
 import (
 	"bytes"
 	"encoding/binary"
+	"strings"
 )
 
 // A Found is one item of a body and the raw values of its key attributes, as
@@ -172,18 +173,19 @@ func (s *Scanner) value(i, depth int) (int, error) {
 	}
 	i, err := s.Expect(i, '{')
 	if err != nil {
-		return i, err
+		return i, s.unlike(i, "{", untyped, err)
 	}
 	if depth > maxDepth {
 		return i, s.fail(i, "nested too deeply")
 	}
 	tag, i, err := s.Text(i)
 	if err != nil {
-		return i, err
+		return i, s.unlike(i, `"`, untyped, err)
 	}
 	if i, err = s.Expect(i, ':'); err != nil {
 		return i, err
 	}
+	from := i
 	switch string(tag) {
 	case "S", "N", "B":
 		_, i, err = s.Text(i)
@@ -205,13 +207,44 @@ func (s *Scanner) value(i, depth int) (int, error) {
 		}
 	case "SS", "NS", "BS":
 		i, err = s.Elements(i, func(i int) (int, error) {
-			_, i, err := s.Text(i)
-			return i, err
+			_, next, err := s.Text(i)
+			if err != nil {
+				err = s.unlike(i, `"`, "what is in a set must stand in quotes", err)
+			}
+			return next, err
 		})
 	default:
 		return i, s.fail(i, "unknown type tag")
 	}
-	return s.closed(i, err)
+	if err != nil {
+		like := shapes[string(tag)]
+		return i, s.unlike(from, like.first, like.words, err)
+	}
+	return s.closed(i, nil)
+}
+
+const untyped = `a value must say its type, as {"S":"x"}`
+
+// shapes are what the value of each type begins with, and what is said of one that does not.
+var shapes = map[string]struct{ first, words string }{
+	"S":    {`"`, `a text must stand in quotes, as {"S":"x"}`},
+	"N":    {`"`, `a number must stand in quotes, as {"N":"5"}`},
+	"B":    {`"`, `a binary must be base64 in quotes, as {"B":"AP8="}`},
+	"BOOL": {"tf", "a BOOL must be true or false, without quotes"},
+	"NULL": {"t", "a NULL must be true, without quotes"},
+	"M":    {"{", "a map must be in braces"},
+	"L":    {"[", "a list must be in brackets"},
+	"SS":   {"[", "a set must be a list in brackets"},
+	"NS":   {"[", "a set must be a list in brackets"},
+	"BS":   {"[", "a set must be a list in brackets"},
+}
+
+// unlike is the error about what begins at i: in those words, where it does not even begin as it should.
+func (s *Scanner) unlike(i int, first, words string, err error) error {
+	if i = s.Space(i); i < len(s.b) && strings.IndexByte(first, s.b[i]) < 0 {
+		return s.fail(i, words)
+	}
+	return err
 }
 
 // closed passes the brace behind a typed value.
@@ -219,7 +252,11 @@ func (s *Scanner) closed(i int, err error) (int, error) {
 	if err != nil {
 		return i, err
 	}
-	return s.Expect(i, '}')
+	next, err := s.Expect(i, '}')
+	if at := s.Space(i); err != nil && at < len(s.b) && s.b[at] == ',' {
+		err = s.fail(at, "a value must have one type")
+	}
+	return next, err
 }
 
 // attributes passes the members of a map from behind its opening brace.

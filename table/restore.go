@@ -138,6 +138,9 @@ func (s *stored) dump(ctx context.Context, t *Table, tmp string) error {
 		return err
 	}
 	s.about.Schema = schema
+	if found.Unsummed {
+		t.log.WarnContext(ctx, "the export has no checksums: of its data only the counts and the lines are checked", "place", found.Dir)
+	}
 	s.checked, err = found.Check(ctx, schema, tmp)
 	return err
 }

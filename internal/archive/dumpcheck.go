@@ -15,7 +15,6 @@ import (
 	"io/fs"
 	"path"
 	"path/filepath"
-	"strings"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -43,9 +42,10 @@ func (s *Stored) Check(ctx context.Context, schema item.Schema, tmp string) (*Ch
 }
 
 func (s *Stored) checkFile(ctx context.Context, c *Checked, about DataFile) error {
-	f, err := s.shelf.Open(ctx, path.Join(s.folder, dataDir, about.Key))
+	f, err := s.shelf.Open(ctx, about.Key)
+	name := path.Base(about.Key)
 	if errors.Is(err, fs.ErrNotExist) {
-		return &BadDumpError{File: about.Key, Err: errors.New("it is missing")}
+		return &BadDumpError{File: name, Err: errors.New("it is missing")}
 	}
 	if err != nil {
 		return err
@@ -54,7 +54,7 @@ func (s *Stored) checkFile(ctx context.Context, c *Checked, about DataFile) erro
 	stored := &shelved{from: f}
 	if err := s.checkContent(ctx, c, about, stored); err != nil {
 		if stored.err != nil { // it is not the dump that is bad
-			return fmt.Errorf("%s: %w", about.Key, stored.err)
+			return fmt.Errorf("%s: %w", name, stored.err)
 		}
 		return err
 	}
@@ -76,15 +76,16 @@ func (s *shelved) Read(b []byte) (int, error) {
 }
 
 func (s *Stored) checkContent(ctx context.Context, c *Checked, about DataFile, from io.Reader) error {
+	name := path.Base(about.Key)
 	one, other := md5.New(), sha256.New() //nolint:gosec // as above
 	packed := bufio.NewReaderSize(io.TeeReader(from, io.MultiWriter(one, other)), 256<<10)
 	before := c.Lines
 	if _, err := packed.Peek(1); err == nil || !errors.Is(err, io.EOF) { // AWS writes an empty file for an empty partition
-		plain, err := unpacker(about.Key, packed)
+		plain, err := unpacker(packed)
 		if err != nil {
-			return &BadDumpError{File: about.Key, Err: err}
+			return &BadDumpError{File: name, Err: err}
 		}
-		err = eachLine(ctx, plain, about.Key, func(line []byte, _ int64) error {
+		err = eachLine(ctx, plain, name, func(line []byte, _ int64) error {
 			if c.Lines-before == about.Items {
 				return fmt.Errorf("there are more lines than the %d of the manifest", about.Items)
 			}
@@ -96,30 +97,34 @@ func (s *Stored) checkContent(ctx context.Context, c *Checked, about DataFile, f
 		}
 	}
 	if n := c.Lines - before; n != about.Items {
-		return &BadDumpError{File: about.Key, Err: fmt.Errorf("it has %d lines, the manifest says %d", n, about.Items)}
+		return &BadDumpError{File: name, Err: fmt.Errorf("it has %d lines, the manifest says %d", n, about.Items)}
 	}
 	if _, err := io.Copy(io.Discard, packed); err != nil {
-		return &BadDumpError{File: about.Key, Err: err}
+		return &BadDumpError{File: name, Err: err}
 	}
 	if about.MD5 != "" && about.MD5 != base64.StdEncoding.EncodeToString(one.Sum(nil)) ||
 		about.SHA256 != "" && about.SHA256 != hex.EncodeToString(other.Sum(nil)) {
-		return &BadDumpError{File: about.Key, Err: errors.New("its checksum differs")}
+		return &BadDumpError{File: name, Err: errors.New("its checksum differs")}
 	}
 	return nil
 }
 
-func unpacker(name string, packed io.Reader) (io.ReadCloser, error) {
+// unpacker tells by its first bytes how a file is packed. What is not packed is taken as it is: then its lines say what it is.
+func unpacker(packed *bufio.Reader) (io.ReadCloser, error) {
+	first, err := packed.Peek(4)
 	switch {
-	case strings.HasSuffix(name, endings[Gzip]):
+	case len(first) >= 2 && string(first[:2]) == "\x1f\x8b":
 		return gzip.NewReader(packed)
-	case strings.HasSuffix(name, endings[Zstd]):
+	case string(first) == "\x28\xb5\x2f\xfd":
 		d, err := zstd.NewReader(packed, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(mostWindow))
 		if err != nil {
 			return nil, err
 		}
 		return d.IOReadCloser(), nil
+	case err != nil && !errors.Is(err, io.EOF):
+		return nil, err
 	}
-	return nil, fmt.Errorf("it is neither *%s nor *%s", endings[Gzip], endings[Zstd])
+	return io.NopCloser(packed), nil
 }
 
 // eachLine hands each line out, without its end. It holds no more than the longest line that there may be.
@@ -154,6 +159,8 @@ func eachLine(ctx context.Context, from io.Reader, name string, take func(line [
 	}
 }
 
+var errNoItem = errors.New(`a line must be {"Item":{…}}, in DynamoDB JSON`)
+
 // line checks a line {"Item":{…}} and keeps it.
 func (c *Checked) line(line []byte) error {
 	s, err := item.NewScanner(line)
@@ -162,11 +169,11 @@ func (c *Checked) line(line []byte) error {
 	}
 	i, err := s.Expect(0, '{')
 	if err != nil {
-		return err
+		return errNoItem
 	}
 	name, i, err := s.Text(i)
 	if err == nil && string(name) != "Item" {
-		err = fmt.Errorf("it has no Item")
+		err = errNoItem
 	}
 	if err == nil {
 		i, err = s.Expect(i, ':')

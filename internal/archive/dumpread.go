@@ -19,8 +19,10 @@ type Stored struct {
 	Dir     string // the place of its own folder, with the manifests
 	ID      string // of the manifests' content
 	Summary Summary
-	Files   []DataFile
-	About   []byte // table.json: what AWS knows of the table; nil in an export of AWS's
+	Files   []DataFile // their keys are places on the shelf
+	About   []byte     // table.json: what AWS knows of the table; nil in an export of AWS's
+
+	Unsummed bool // some file has no checksum in the manifest
 
 	shelf  Shelf
 	folder string // its own, on the shelf
@@ -74,7 +76,7 @@ func OpenDump(ctx context.Context, shelf Shelf) (*Stored, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := json.Unmarshal(summary, &s.Summary); err != nil {
+	if err := s.Summary.read(summary); err != nil {
 		return nil, &BadDumpError{File: summaryName, Err: err}
 	}
 	switch {
@@ -206,11 +208,14 @@ func (s *Stored) parse(list []byte) error {
 		if strings.HasPrefix(f.Key, "/") || strings.Contains(f.Key, `\`) || slices.Contains(strings.Split(f.Key, "/"), "..") || filepath.IsAbs(f.Key) {
 			return &PathError{f.Key, fmt.Sprintf("in %s, line %d, leads out of the dump", filesName, n)}
 		}
-		// AWS's keys have the bucket's whole prefix, wherever the files are now.
-		f.Key = path.Base(f.Key)
+		key := f.Key
+		f.Key = path.Join(s.folder, s.Summary.beside(key))
+		s.Unsummed = s.Unsummed || f.MD5 == "" && f.SHA256 == ""
 		switch {
-		case f.Items < 0 || f.MD5 == "" && f.SHA256 == "":
-			return &BadDumpError{filesName, n, errors.New("it has no count, or no checksum")}
+		case f.Key == ".." || strings.HasPrefix(f.Key, "../"):
+			return &PathError{key, fmt.Sprintf("in %s, line %d, is not below what was named: name the folder that has it, too", filesName, n)}
+		case f.Items < 0:
+			return &BadDumpError{filesName, n, errors.New("it has no count")}
 		case names[f.Key]:
 			return &BadDumpError{filesName, n, fmt.Errorf("%s is named twice", f.Key)}
 		}
@@ -222,4 +227,36 @@ func (s *Stored) parse(list []byte) error {
 		return &BadDumpError{File: filesName, Err: fmt.Errorf("its files have %d items, the summary has %d", total, s.Summary.Items)}
 	}
 	return nil
+}
+
+// read reads a manifest-summary.json. When it was made is AWS's to say, others say it otherwise, and nothing rests on it.
+func (m *Summary) read(text []byte) error {
+	type plain Summary
+	said := struct {
+		*plain
+		StartTime  json.RawMessage `json:"startTime"`
+		EndTime    json.RawMessage `json:"endTime"`
+		ExportTime json.RawMessage `json:"exportTime"`
+	}{plain: (*plain)(m)}
+	return json.Unmarshal(text, &said)
+}
+
+// beside is where a data file is from the dump's own folder, wherever that is now: its key has the bucket's whole prefix,
+// as that of the list of files does, which lies in there. What has nothing in common with that is where AWS has it.
+func (m *Summary) beside(key string) string {
+	own, parts := strings.Split(path.Dir(m.Files), "/"), strings.Split(key, "/")
+	if m.Files == path.Base(m.Files) { // "" too, and then nothing is known
+		own = nil
+	}
+	same := 0
+	for same < min(len(own), len(parts)-1) && own[same] == parts[same] {
+		same++
+	}
+	if same == 0 {
+		if strings.HasPrefix(key, dataDir+"/") {
+			return key
+		}
+		return path.Join(dataDir, path.Base(key))
+	}
+	return strings.Repeat("../", len(own)-same) + path.Join(parts[same:]...)
 }
