@@ -181,7 +181,7 @@ func noArguments(c *cli.Context) error {
 	return badUsage(hint, "unexpected argument %q", c.Args().First())
 }
 
-// noEmptyValues refuses flags that were given an empty value, as a variable
+// noEmptyValues refuses a --max-retry-time of nothing, and flags that were given an empty value, as a variable
 // that is not set gives them.
 func noEmptyValues(c *cli.Context) error {
 	for _, flag := range c.Command.Flags {
@@ -189,7 +189,7 @@ func noEmptyValues(c *cli.Context) error {
 			return err
 		}
 	}
-	return nil
+	return checkRetryTime(c)
 }
 
 // emptyValue refuses one such flag.

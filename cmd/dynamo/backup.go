@@ -52,7 +52,6 @@ permission, 7 no such table or backup, 130 interrupted, 143 terminated.`,
 			&cli.IntFlag{Name: "segments", Usage: "`N` segments to scan the table in, for a dump", DefaultText: "from its size"},
 			&cli.StringFlag{Name: "read-units", Usage: "most read capacity units per second for a dump, `N` or P% of the table's own"},
 			&cli.BoolFlag{Name: "eventual", Usage: "dump by eventually consistent reads: half the read cost", DisableDefaultText: true},
-			&cli.DurationFlag{Name: "max-retry-time", Value: 15 * time.Minute, Usage: "give a dump up after `D` without any progress"},
 		}, envFlags()),
 		HideHelpCommand: true,
 		OnUsageError:    usageError,
@@ -133,7 +132,7 @@ func backupFlags(c *cli.Context) (backupOptions, error) {
 func (o *backupOptions) dumpFlags(c *cli.Context) (err error) {
 	o.to = c.String("to")
 	if o.to == "" {
-		for _, name := range []string{"compress", "segments", "read-units", "eventual", "max-retry-time"} {
+		for _, name := range []string{"compress", "segments", "read-units", "eventual"} {
 			if c.IsSet(name) {
 				return badUsage("AWS makes its backups by itself; for a dump: --to DIR", "--%s means nothing without --to", name)
 			}
@@ -145,8 +144,6 @@ func (o *backupOptions) dumpFlags(c *cli.Context) (err error) {
 		return badUsage("a dump's name is its ID", "--name does not go with --to")
 	case c.IsSet("segments") && c.Int("segments") < 1:
 		return badUsage("", "--segments %d: want 1 or more", c.Int("segments"))
-	case c.Duration("max-retry-time") <= 0:
-		return badUsage("", "--max-retry-time %s: want more than nothing", c.Duration("max-retry-time"))
 	}
 	if _, err := table.DumpPlace(o.to); err != nil {
 		return flagError("to", err)

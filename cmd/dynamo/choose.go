@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/dynamo-cmdline/dynamo/table"
 )
@@ -121,13 +122,42 @@ func askTables(ctx context.Context, all []string, o copyOptions, s streams) ([]s
 	return nil, badUsage("", "%q is none of them", answer)
 }
 
-// askCode asks a person for the code of an MFA device.
-func askCode(ctx context.Context, profile, serial string, s streams) (string, error) {
+// codes are those that a person has given for a device. AWS takes each once, and a device shows another every half minute.
+type codes struct {
+	mu    sync.Mutex // one question at a time
+	given map[string][]string
+}
+
+// askCode asks a person for the code of an MFA device, which may be one for both sides: then for the next one.
+func (s streams) askCode(ctx context.Context, profile, serial string) (string, error) {
 	if !isTerminal(s.in) || !isTerminal(s.err) {
 		return "", table.ErrNoMFA
 	}
-	say(s.err, "MFA code of %s for profile %s: ", serial, profile)
-	return readLine(ctx, s)
+	s.asked.mu.Lock()
+	defer s.asked.mu.Unlock()
+	which := "MFA code"
+	for {
+		given := s.asked.given[serial]
+		if len(given) > 0 {
+			which = "AWS takes a code once. The next MFA code"
+		}
+		say(s.err, "%s of %s for profile %s: ", which, visible(serial), visible(profile))
+		code, err := readLine(ctx, s)
+		switch {
+		case err != nil:
+			return "", err
+		case slices.Contains(given, code):
+			say(s.err, "That one was given before: wait until the device shows another.\n")
+			continue
+		case code == "":
+			return "", table.ErrNoMFA
+		}
+		if s.asked.given == nil {
+			s.asked.given = map[string][]string{}
+		}
+		s.asked.given[serial] = append(given, code)
+		return code, nil
+	}
 }
 
 // readLine waits for a line, or for the context's end.

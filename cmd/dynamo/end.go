@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -28,7 +29,7 @@ func (e *end) open(ctx context.Context, name string) (*table.Table, error) {
 // attach gives the end what it says things to, and whom it asks for codes.
 func (e *end) attach(ctx context.Context, log *slog.Logger, s streams) {
 	e.access.Log = log
-	e.access.MFA = func(serial string) (string, error) { return askCode(ctx, e.inForce(), serial, s) }
+	e.access.MFA = func(serial string) (string, error) { return s.askCode(ctx, e.inForce(), serial) }
 }
 
 // inForce is the profile that counts.
@@ -47,6 +48,7 @@ func endFlags(c *cli.Context, side string) *end {
 	}
 	return &end{profile: c.String(side), access: table.Access{
 		Region: first(side+"-region", "region"), Endpoint: first(side+"-endpoint-url", "endpoint-url"), Version: version,
+		Stall: c.Duration("max-retry-time"),
 	}}
 }
 
@@ -68,7 +70,20 @@ func outputFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "one line a request on stderr, never its content", DisableDefaultText: true},
 		&cli.BoolFlag{Name: "no-progress", Usage: "no progress bar, no progress lines", DisableDefaultText: true},
 		&cli.BoolFlag{Name: "no-color", Usage: "no colours (also: NO_COLOR)", DisableDefaultText: true},
+		retryFlag(),
 	}
+}
+
+func retryFlag() cli.Flag {
+	return &cli.DurationFlag{Name: "max-retry-time", Value: 15 * time.Minute, Usage: "give up after `D` without any progress"}
+}
+
+// checkRetryTime refuses a time in which nothing can be done.
+func checkRetryTime(c *cli.Context) error {
+	if d := c.Duration("max-retry-time"); c.IsSet("max-retry-time") && d <= 0 {
+		return badUsage("", "--max-retry-time %s: want more than nothing", d)
+	}
+	return nil
 }
 
 func displayFlags(c *cli.Context) display {

@@ -35,10 +35,11 @@ type streams struct {
 	in       *os.File
 	out, err *os.File
 	*voice
+	asked *codes
 }
 
 func newStreams(in, out, err *os.File) streams {
-	return streams{in, out, err, &voice{color: colorful(err), exit: os.Exit}}
+	return streams{in, out, err, &voice{color: colorful(err), exit: os.Exit}, new(codes)}
 }
 
 // A stopped is the cause of a context that a signal ended.

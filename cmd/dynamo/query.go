@@ -9,7 +9,6 @@ import (
 	"iter"
 	"log/slog"
 	"strings"
-	"time"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
@@ -73,7 +72,6 @@ Exit codes: 0 done, 1 failed, 2 usage or configuration, 6 credentials or permiss
 			&cli.BoolFlag{Name: "eventual", Usage: "eventually consistent reads: half the read cost", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "spreadsheet", Usage: "with --output csv: a ' before texts that a spreadsheet would run", DisableDefaultText: true},
 			&cli.StringFlag{Name: "output", Usage: "`FORMAT`: table, json, jsonl, ddb, csv or yaml", DefaultText: "table on a terminal, else jsonl"},
-			&cli.DurationFlag{Name: "max-retry-time", Value: 15 * time.Minute, Usage: "give up after `D` without any progress"},
 		}, envFlags()...),
 		OnUsageError: usageError,
 		Action: func(c *cli.Context) error {
@@ -116,8 +114,6 @@ func queryFlags(c *cli.Context) (queryOptions, error) {
 		return o, badUsage("see: dynamo query --help", "--table NAME is missing")
 	case c.IsSet("limit") && o.query.Limit < 1:
 		return o, badUsage("", "--limit %d: want 1 or more", o.query.Limit)
-	case o.query.Stall <= 0:
-		return o, badUsage("", "--max-retry-time %s: want more than nothing", o.query.Stall)
 	}
 	return o, o.results()
 }

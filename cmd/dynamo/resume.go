@@ -37,7 +37,6 @@ The exit codes are those of the run's own command; 7 where the directory is dama
 			&cli.BoolFlag{Name: "yes", Usage: "answer yes to the question", DisableDefaultText: true},
 			&cli.StringFlag{Name: "allow-protected", Usage: "`PROFILE/TABLE` of a protected target that may be written to"},
 			&cli.StringFlag{Name: "config", Usage: "`FILE` instead of dynamo.yaml in the working directory"},
-			&cli.DurationFlag{Name: "max-retry-time", Usage: "give up after `D` without any progress", DefaultText: "the run's own"},
 		}, everyFlags()...),
 		OnUsageError: usageError,
 		Action: func(c *cli.Context) error {
@@ -47,11 +46,12 @@ The exit codes are those of the run's own command; 7 where the directory is dama
 			if err := noEmptyValues(c); err != nil {
 				return err
 			}
-			if c.IsSet("max-retry-time") && c.Duration("max-retry-time") <= 0 {
-				return badUsage("", "--max-retry-time %s: want more than nothing", c.Duration("max-retry-time"))
+			stall := time.Duration(0) // the run's own
+			if c.IsSet("max-retry-time") {
+				stall = c.Duration("max-retry-time")
 			}
 			return runResume(c.Context, resumeOptions{
-				run: c.Args().First(), runDir: c.String("run-dir"), config: c.String("config"), allow: c.String("allow-protected"), yes: c.Bool("yes"), display: displayFlags(c), stall: c.Duration("max-retry-time"),
+				run: c.Args().First(), runDir: c.String("run-dir"), config: c.String("config"), allow: c.String("allow-protected"), yes: c.Bool("yes"), display: displayFlags(c), stall: stall,
 			}, s)
 		},
 	}
@@ -69,7 +69,7 @@ func runResume(ctx context.Context, o resumeOptions, s streams) error {
 	summary, err := table.Resume(ctx, o.run, table.ResumeOptions{
 		RunDir: o.runDir, Stall: o.stall, Protected: table.Guard(conf.Protected), AllowProtected: o.allow,
 		Access: func(profile string) table.Access {
-			return table.Access{Log: log, Version: version, MFA: func(serial string) (string, error) { return askCode(ctx, profile, serial, s) }}
+			return table.Access{Log: log, Version: version, Stall: o.stall, MFA: func(serial string) (string, error) { return s.askCode(ctx, profile, serial) }}
 		},
 		Confirm: func(plan table.Plan) error { return r.confirm(ctx, plan, o.yes, o.display, s) },
 		Watch:   show.phase,

@@ -74,7 +74,7 @@ Exit codes: 0 done or nothing to do, 1 failed, 2 usage or configuration, 6 crede
 			&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "one line a request on stderr", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "no-progress", Usage: "no lines about what is being done", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "no-color", Usage: "no colours (also: NO_COLOR)", DisableDefaultText: true},
-			&cli.DurationFlag{Name: "max-retry-time", Value: 15 * time.Minute, Usage: "give up after `D` without any progress"},
+			retryFlag(),
 			&cli.StringFlag{Name: "run-dir", Usage: "keep what was in `DIR`/scale", DefaultText: "$XDG_STATE_HOME/dynamo, else ~/.local/state/dynamo"},
 		},
 		OnUsageError: usageError,
@@ -101,12 +101,12 @@ func scaleFlags(c *cli.Context) (scaleOptions, error) {
 		return o, err
 	}
 	o.display = displayFlags(c)
-	o.env = &end{profile: c.String("env"), access: table.Access{Region: strings.TrimSpace(c.String("region")), Endpoint: c.String("endpoint-url"), Version: version}}
+	o.env = &end{profile: c.String("env"), access: table.Access{Region: strings.TrimSpace(c.String("region")), Endpoint: c.String("endpoint-url"), Version: version, Stall: c.Duration("max-retry-time")}}
 	o.scale = table.ScaleOptions{RunDir: c.String("run-dir"), Stall: c.Duration("max-retry-time")}
-	if o.scale.Stall <= 0 {
-		return o, badUsage("", "--max-retry-time %s: want more than nothing", o.scale.Stall)
+	err := checkRetryTime(c)
+	if err != nil {
+		return o, err
 	}
-	var err error
 	if o.scale.Want, err = wantFlags(c); err != nil {
 		return o, err
 	}

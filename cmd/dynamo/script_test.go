@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -45,6 +48,7 @@ import (
 //	requests ACCOUNT NAME N          so many calls were about the table
 //	profiles FILE                    adds profiles to the AWS config, $VARIABLES expanded
 //	bucket create|empty|damage|fault NAME [SUFFIX | KIND OP [KEY]]  makes one in S3; it has nothing in it; spoils an object in it; strikes
+//	silence                          $SILENT takes connections and never answers
 //	json PATH VALUE                  stdout is an object with that; "*" is anything
 //	jsonlines FILE                   each line is a JSON object
 func TestScripts(t *testing.T) {
@@ -77,10 +81,22 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "table": tableCommand, "fault": faultCommand, "heal": healCommand, "mutations": mutationsCommand,
 			"requests": requestsCommand, "profiles": profilesCommand, "json": jsonCommand, "jsonlines": jsonLines,
-			"scaling": scalingCommand, "recovery": recoveryCommand, "bucket": bucketCommand,
+			"scaling": scalingCommand, "recovery": recoveryCommand, "bucket": bucketCommand, "silence": silenceCommand,
 		},
 		RequireUniqueNames: true,
 	})
+}
+
+func silenceCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) > 0 {
+		ts.Fatalf("usage: silence")
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // else the server does not see that the client has gone
+		<-r.Context().Done()
+	}))
+	ts.Defer(func() { server.CloseClientConnections(); server.Close() })
+	ts.Setenv("SILENT", server.URL)
 }
 
 func exits(ts *testscript.TestScript, neg bool, args []string) {

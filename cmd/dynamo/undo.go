@@ -85,7 +85,7 @@ func runUndo(ctx context.Context, o undoOptions, s streams) error {
 	o.undo.Protected = table.Guard(conf.Protected)
 	log := o.display.logger(s)
 	o.undo.Access = func(profile string) table.Access {
-		return table.Access{Log: log, Version: version, MFA: func(serial string) (string, error) { return askCode(ctx, profile, serial, s) }}
+		return table.Access{Log: log, Version: version, Stall: o.undo.Stall, MFA: func(serial string) (string, error) { return s.askCode(ctx, profile, serial) }}
 	}
 	show := newProgress(s, o.display, log)
 	defer show.stop()

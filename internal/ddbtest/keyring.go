@@ -14,6 +14,7 @@ import (
 type keyring struct {
 	mu   sync.Mutex
 	keys map[string]*issued // by access key id
+	used map[string]bool    // codes of MFA devices
 }
 
 type issued struct {
@@ -22,7 +23,7 @@ type issued struct {
 	expired bool
 }
 
-func newKeyring() *keyring { return &keyring{keys: map[string]*issued{}} }
+func newKeyring() *keyring { return &keyring{keys: map[string]*issued{}, used: map[string]bool{}} }
 
 // issue makes credentials for an account: temporary ones if they live for a while.
 func (k *keyring) issue(a *Account, prefix string, life time.Duration) aws.Credentials {
@@ -35,6 +36,15 @@ func (k *keyring) issue(a *Account, prefix string, life time.Duration) aws.Crede
 	defer k.mu.Unlock()
 	k.keys[c.AccessKeyID] = &issued{Credentials: c, account: a}
 	return c
+}
+
+// takeCode reports whether the code of a device is new. AWS takes each once.
+func (k *keyring) takeCode(device, code string) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	fresh := !k.used[device+" "+code]
+	k.used[device+" "+code] = true
+	return fresh
 }
 
 func (k *keyring) expire(a *Account) {

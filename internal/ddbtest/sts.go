@@ -31,6 +31,9 @@ func (p *Proxy) answerSTS(r *request) *answer {
 // assumeRole gives out credentials of the account that the role belongs to.
 func (p *Proxy) assumeRole(r *request, form url.Values) *answer {
 	role := form.Get("RoleArn")
+	if code := form.Get("TokenCode"); code != "" && !p.account.world.keys.takeCode(form.Get("SerialNumber"), code) {
+		return r.fail("AccessDenied", "MultiFactorAuthentication failed with invalid MFA one time pass code.")
+	}
 	for _, a := range p.account.world.accounts {
 		if !strings.HasPrefix(role, "arn:aws:iam::"+a.ID+":role/") {
 			continue
