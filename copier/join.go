@@ -48,6 +48,8 @@ type Difference struct {
 	// The items as last seen. Where an item exists it is here if JoinOptions.Items
 	// says so and its half has a Getter; else it may be nil.
 	Source, Target item.Item
+	// Hidden says that the source has the item, but that the filter is not known to let it through.
+	Hidden bool
 }
 
 // JoinOptions choose how to join. Schema and Found are needed; else the zero
@@ -69,7 +71,13 @@ type JoinOptions struct {
 	// Partial says that the sources are parts of their tables: what one of them lacks its table may have
 	// all the same, so it is asked for even where the source was empty.
 	Partial bool
-	Items   bool // give Found both items: read back by key what is no longer in memory
+	// Filtered says that the source shows only what a filter lets through. An item that it did not show, or
+	// showed with another value than the table has now, is then given to Found as Hidden.
+	Filtered bool
+	// Again reads both items again, by key, before a difference is believed. It is needed where the
+	// sources' reads may be old.
+	Again bool
+	Items bool // give Found both items: read back by key what is no longer in memory
 
 	Readers int           // pairs of segments read at once; 0 means 8
 	Pages   int           // pages in memory; 0 means four a reader, and two
@@ -110,9 +118,9 @@ func (o *JoinOptions) defaults(lanes int) {
 // An item waits in its page while that is in memory, then as a copy, then as its digest and its key, and
 // when these outgrow Memory, in a sorted file that nobody else can read and that is gone when Join returns, or the process ends.
 //
-// What was seen in one table only is asked for by its key, consistently, before it is believed (a half without a
-// Getter is believed as it was read): a table that changes while it is read may show an item twice, or late. An item seen twice
-// counts as it was seen last. A half without a Getter should hold no key twice.
+// What was seen in one table only is asked for by its key, consistently, before it is believed, and with Again so is
+// what differs (a half without a Getter is believed as it was read): a table that changes while it is read
+// may show an item twice, or late. An item seen twice counts as it was seen last. A half without a Getter should hold no key twice.
 //
 // Memory is bounded by 2 MB for each of Pages, the Memory option, and, where it spilled, 32 KB for each
 // Memory/16 bytes that were; nothing queues.

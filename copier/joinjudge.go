@@ -19,6 +19,7 @@ type judge struct {
 	*join
 	purpose purpose
 	batch   []suspect
+	bytes   int // of items in the batch
 	found   []Difference
 	got     item.Page
 	memory  []byte // of what was read back
@@ -38,6 +39,10 @@ type suspect struct {
 	hash   item.KeyHash
 	key    []byte
 	halves [2]sighting
+
+	shown   bool        // the source has shown the item, and it was read again:
+	shownAs item.Digest // its value then, where the source is filtered
+	hidden  bool        // it is something else now, or was not shown
 }
 
 // equal compares by value: bytes first, digests where these differ or are gone.
@@ -108,6 +113,9 @@ func (j *judge) consider(ctx context.Context, g *group) error {
 	return j.add(ctx, p)
 }
 
+// againBytes is how large the items of a batch may be that will all be read again.
+const againBytes = 2 << 20
+
 // add takes what may be a difference.
 func (j *judge) add(ctx context.Context, p suspect) error {
 	for i := range j.batch {
@@ -133,7 +141,8 @@ func (j *judge) add(ctx context.Context, p suspect) error {
 		}
 	}
 	j.batch = append(j.batch, p)
-	if len(j.batch) < MaxGet {
+	j.bytes += len(p.halves[sourceHalf].item) + len(p.halves[targetHalf].item)
+	if len(j.batch) < MaxGet && (j.bytes < againBytes || !j.Again) {
 		return nil
 	}
 	return j.decide(ctx)
@@ -168,7 +177,7 @@ func (j *judge) decide(ctx context.Context) error {
 		}
 	}
 	clear(j.batch)
-	j.batch = j.batch[:0]
+	j.batch, j.bytes = j.batch[:0], 0
 	return nil
 }
 
@@ -208,7 +217,10 @@ func (j *judge) verdict(p *suspect) error {
 		}
 		return nil
 	}
-	j.found = append(j.found, Difference{Kind: kind, Key: p.key, Source: s.item, Target: t.item})
+	if p.hidden {
+		j.Stats.hidden.Add(1)
+	}
+	j.found = append(j.found, Difference{Kind: kind, Key: p.key, Source: s.item, Target: t.item, Hidden: p.hidden})
 	return nil
 }
 
@@ -222,7 +234,7 @@ func (j *judge) wanted(p *suspect, which int) bool {
 		return which == sourceHalf || other.seen == (j.purpose == countExtras)
 	}
 	if h.seen {
-		return j.Items && h.item == nil
+		return j.Again || j.Items && h.item == nil
 	}
 	// Nothing can have been overlooked in a table that was empty.
 	return j.Partial || j.Stats.read[which].Load() > 0
@@ -234,7 +246,9 @@ func (j *judge) ask(ctx context.Context, which int) error {
 	for i := range j.batch {
 		if p := &j.batch[i]; j.wanted(p, which) {
 			left = append(left, p)
-			p.halves[which] = sighting{} // nothing in memory was known of it
+			if err := j.forget(p, which); err != nil {
+				return err
+			}
 		}
 	}
 	h := j.halves[which]
@@ -259,6 +273,24 @@ func (j *judge) ask(ctx context.Context, which int) error {
 		}
 		h.Stats.again(err)
 	}
+	return nil
+}
+
+// forget drops what is known of one half of a suspect.
+func (j *judge) forget(p *suspect, which int) (err error) {
+	h := &p.halves[which]
+	if which == sourceHalf && j.Filtered && h.seen {
+		p.shown, p.shownAs = true, h.digest
+		if h.item != nil {
+			if p.shownAs, err = h.item.Digest(); err != nil {
+				return fmt.Errorf("%s: %w", halfNames[which], err)
+			}
+		}
+	}
+	if h.page != nil {
+		j.release(h.page)
+	}
+	*h = sighting{}
 	return nil
 }
 
@@ -340,6 +372,13 @@ func (j *judge) keep(which int, wanted map[item.KeyHash]*suspect) error {
 			}
 		}
 		p.halves[which].seen, p.halves[which].item = true, it
+		if which == sourceHalf && j.Filtered {
+			now, err := it.Digest()
+			if err != nil {
+				return fmt.Errorf("%s: %w", halfNames[which], err)
+			}
+			p.hidden = !p.shown || now != p.shownAs
+		}
 	}
 	return nil
 }

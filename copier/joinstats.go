@@ -11,7 +11,7 @@ type JoinStats struct {
 	read, unread, again, survived    [2]atomic.Int64 // unread are segments
 	equal, differs                   atomic.Int64
 	onlySource, onlyTarget           atomic.Int64
-	skipped, gone                    atomic.Int64
+	skipped, gone, hidden            atomic.Int64
 	pairs, extras, spilled, readBack atomic.Int64
 	waiting, held                    peak
 }
@@ -24,6 +24,7 @@ type JoinCount struct {
 	Equal, Differs, OnlySource int64
 	OnlyTarget                 int64 // given to Found; it may be less than Extras
 	Extras                     int64 // what only the target has, known when Extras was asked
+	Hidden                     int64 // of Differs and OnlySource: what was given to Found as Hidden
 
 	Again    int64 // items that were read once more, source and target together
 	Gone     int64 // items that were no more when they were read back
@@ -38,7 +39,7 @@ func (s *JoinStats) Count() JoinCount {
 	return JoinCount{
 		Source: s.read[sourceHalf].Load(), Target: s.read[targetHalf].Load(), Skipped: s.skipped.Load(),
 		Equal: s.equal.Load(), Differs: s.differs.Load(), OnlySource: s.onlySource.Load(),
-		OnlyTarget: s.onlyTarget.Load(), Extras: s.extras.Load(),
+		OnlyTarget: s.onlyTarget.Load(), Extras: s.extras.Load(), Hidden: s.hidden.Load(),
 		Again: s.again[sourceHalf].Load() + s.again[targetHalf].Load(), Gone: s.gone.Load(),
 		Waiting: s.waiting.most.Load(), Held: s.held.most.Load(), Spilled: s.spilled.Load(), ReadBack: s.readBack.Load(),
 	}

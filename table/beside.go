@@ -138,7 +138,7 @@ func (c *copying) restored(ctx context.Context, b *beside) (err error) {
 		return nil
 	}
 	if !c.AllowEmptySource {
-		empty, err := b.to.empty(ctx, d, false)
+		empty, err := b.to.empty(ctx, d)
 		if err != nil {
 			return err
 		}
@@ -166,9 +166,9 @@ func (c *copying) dropped(ctx context.Context, b *beside, err error) error {
 	return &Error{kindOf(gone), hintOf(gone), why}
 }
 
-// empty reads one item, and reports whether there is none.
-func (t *Table) empty(ctx context.Context, d Description, eventual bool) (bool, error) {
-	src := t.reader(d, scanOptions{eventual: eventual, limit: 1})
+// empty reads one item, consistently, and reports whether there is none.
+func (t *Table) empty(ctx context.Context, d Description) (bool, error) {
+	src := t.reader(d, scanOptions{limit: 1})
 	var page item.Page
 	var from item.Cursor
 	for {

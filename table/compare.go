@@ -53,6 +53,7 @@ type Difference struct {
 	Kind       DifferenceKind
 	Key        item.Item // the primary key, as DynamoDB JSON
 	Attributes []string  // the top-level attributes that differ, sorted; with CompareOptions.Detail only
+	Hidden     bool      // the source has the item, but a slice's filter does not let it through: a copy does not write it
 }
 
 // Values are the key's values as texts, the partition key first: a string's own, a number's,
@@ -82,7 +83,7 @@ func (d Difference) Values() []string {
 // detailed says a difference in this package's words, and names the attributes
 // where that is asked for.
 func detailed(d *copier.Difference, detail bool) (out Difference, err error) {
-	out = Difference{Kind: DifferenceKind(d.Kind.String()), Key: item.Item(d.Key).Clone()}
+	out = Difference{Kind: DifferenceKind(d.Kind.String()), Key: item.Item(d.Key).Clone(), Hidden: d.Hidden}
 	if detail && out.Kind == Differs {
 		if out.Attributes, err = item.Differing(d.Source, d.Target); err != nil {
 			return out, fmt.Errorf("compare: %w", err)
@@ -244,7 +245,7 @@ func (c *Comparison) prepare(ctx context.Context) (none copier.JoinOptions, err 
 	c.plan = p
 	c.Watch(Phase{Name: phaseCompare, Items: p.SourceItems, Bytes: p.SourceBytes, Joined: &c.joined, Reads: []*copier.Stats{&c.read, &c.held}})
 	return copier.JoinOptions{
-		Schema: p.Source.Schema, Shape: shape, Items: c.Detail || c.lapsed != nil, Partial: c.Slice != nil,
+		Schema: p.Source.Schema, Shape: shape, Items: c.Detail || c.lapsed != nil, Partial: c.Slice != nil || c.Eventual, Filtered: filtered(c.Slice), Again: true,
 		Readers: p.Readers, Memory: c.Memory, Dir: os.TempDir(), Stall: c.Stall, Stats: &c.joined,
 	}, nil
 }
@@ -378,7 +379,7 @@ func (c *Comparison) Summary() CompareSummary {
 	t.add(c.held.Count())
 	return CompareSummary{
 		Command: "compare", Source: c.plan.Source, Target: c.plan.Target,
-		Read: n.Equal + n.Differs + n.OnlySource + n.Skipped, Equal: n.Equal, OnlySource: n.OnlySource, OnlyTarget: n.OnlyTarget, Differs: n.Differs, Skipped: n.Skipped,
+		Read: n.Equal + n.Differs + n.OnlySource + n.Skipped - n.Hidden, Equal: n.Equal, OnlySource: n.OnlySource, OnlyTarget: n.OnlyTarget, Differs: n.Differs, Skipped: n.Skipped,
 		Throttled: t.Throttled, Retried: t.Retried, Reasons: t.Reasons, ReadUnits: t.ReadUnits, Seconds: time.Since(c.began).Seconds(),
 	}
 }

@@ -30,7 +30,8 @@ type CopyOptions struct {
 	Mode Mode `json:"mode"` // "" means Sync
 
 	// Slice selects a part of both tables: what is under a key, of the table or of an index, and what
-	// of that a filter lets through. With a key, replace does what sync does. With a filter nothing is deleted. Nil is everything.
+	// of that a filter lets through. With a key, replace does what sync does. With a filter nothing
+	// is deleted, nor is an item overwritten with one that the filter hides. Nil is everything.
 	// Only its keys, index and filter count.
 	Slice *query.Query `json:"slice,omitempty"`
 
@@ -42,7 +43,7 @@ type CopyOptions struct {
 	Workers    int           `json:"workers,omitempty"`    // most batches in flight; 0 means 64 a core, at most 256
 	ReadUnits  Budget        `json:"read_units,omitzero"`  // most read capacity units per second, for each table
 	WriteUnits Budget        `json:"write_units,omitzero"` // most write capacity units per second, for each table
-	Eventual   bool          `json:"eventual,omitempty"`   // eventually consistent reads, at half the cost
+	Eventual   bool          `json:"eventual,omitempty"`   // eventually consistent scans, at half the cost; what a sync finds to differ is read again consistently
 	Stall      time.Duration `json:"stall,omitempty"`      // give up after so long without any progress; 0 means 15 minutes
 	Memory     int64         `json:"memory,omitempty"`     // bytes that a sync's join may hold before it spills to disk; 0 means 256 MB
 	Shape      copier.Shape  `json:"-"`                    // changes or drops items on their way; nil copies them as they are
@@ -267,7 +268,7 @@ func (c *copying) verify(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if d.Kind != OnlyTarget || !c.keepsExtras() {
+		if !d.Hidden && (d.Kind != OnlyTarget || !c.keepsExtras()) {
 			differences++
 		}
 	}

@@ -196,7 +196,7 @@ func segments(source Description, readers int) int {
 // preflight reads one item of the source, so that a permission that is missing, or a source
 // that is empty by surprise, is found before the target is touched.
 func (t *Table) preflight(ctx context.Context, d Description, o CopyOptions) error {
-	empty, err := t.empty(ctx, d, o.Eventual)
+	empty, err := t.empty(ctx, d)
 	if err != nil || !empty {
 		return err
 	}

@@ -165,7 +165,7 @@ func (c *copying) makeFor(ctx context.Context, source *stored, create *dynamodb.
 	if err != nil {
 		return err
 	}
-	if empty, err := c.target.empty(ctx, d, false); err != nil {
+	if empty, err := c.target.empty(ctx, d); err != nil {
 		return err
 	} else if !empty { // somebody else's, or in use already
 		return existsAlready(c.target)

@@ -26,8 +26,11 @@ func (o CopyOptions) sliced() bool { return o.Slice != nil && !o.Slice.All }
 // keepsExtras reports whether what only the target has stays: always in a merge, and
 // where a filter hides what the source has.
 func (o CopyOptions) keepsExtras() bool {
-	return o.Mode == Merge || o.Slice != nil && o.Slice.Filter != ""
+	return o.Mode == Merge || filtered(o.Slice)
 }
+
+// filtered reports whether the slice is without what a filter hides.
+func filtered(q *query.Query) bool { return q != nil && q.Filter != "" }
 
 // checkSlice holds the slice against both tables. The errors are an [*Error] of kind [Usage].
 func checkSlice(q *query.Query, tables ...Description) error {

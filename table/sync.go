@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -95,7 +96,8 @@ func (s *syncing) run(ctx context.Context) error {
 		defer s.deletes.close()
 		defer crash.Guard(ctx)
 		return copier.Join(ctx, from, to, copier.JoinOptions{
-			Schema: s.plan.Target.Schema, Found: s.found, Extras: s.extras, Shape: s.shape, Items: true, Partial: s.Slice != nil,
+			Schema: s.plan.Target.Schema, Found: s.found, Extras: s.extras, Shape: s.shape, Items: true,
+			Partial: s.Slice != nil || s.Eventual, Filtered: filtered(s.Slice), Again: s.Eventual,
 			Readers: s.plan.Readers, Memory: s.Memory, Dir: s.dir.Dir, Stall: s.Stall, Stats: &s.joined,
 		})
 	})
@@ -129,8 +131,19 @@ func (s *syncing) half(from origin, d Description, side string) (copier.Half, er
 	return h, err
 }
 
-// found keeps the old images, and then hands the differences on.
+// found keeps the old images, and then hands the differences on, without what a filter hides.
 func (s *syncing) found(ctx context.Context, found []copier.Difference) error {
+	if s.Found != nil {
+		for i := range found {
+			if err := s.tell(&found[i]); err != nil {
+				return err
+			}
+		}
+	}
+	found = slices.DeleteFunc(found, func(d copier.Difference) bool { return d.Hidden })
+	if len(found) == 0 {
+		return nil
+	}
 	if s.journal != nil {
 		entries := make([]archive.Entry, len(found))
 		for i, d := range found {
@@ -154,11 +167,6 @@ func (s *syncing) found(ctx context.Context, found []copier.Difference) error {
 	var group []fed
 	size := 0
 	for i := range found {
-		if s.Found != nil {
-			if err := s.tell(&found[i]); err != nil {
-				return err
-			}
-		}
 		raw := found[i].Source
 		if to == s.deletes {
 			raw = found[i].Key
@@ -232,7 +240,7 @@ func (c *copying) note(at copier.Checkpoint) error {
 // verdict closes the books, and says what was held back.
 func (s *syncing) verdict() error {
 	count, put, gone := s.joined.Count(), s.moved.Count(), s.removed.Count()
-	if found := count.Differs + count.OnlySource; put.Written+put.Rejected != found || gone.Deleted != count.OnlyTarget {
+	if found := count.Differs + count.OnlySource - count.Hidden; put.Written+put.Rejected != found || gone.Deleted != count.OnlyTarget {
 		return &copier.BooksError{Detail: fmt.Sprintf("%d items to put and %d to delete were found, %d and %d have their fates",
 			found, count.OnlyTarget, put.Written+put.Rejected, gone.Deleted)}
 	}

@@ -82,7 +82,7 @@ func compareFlags() []cli.Flag {
 		&cli.StringFlag{Name: "memory", Usage: "what a join may hold before it spills to disk, `SIZE`", DefaultText: "256MB"},
 		&cli.IntFlag{Name: "segments", Usage: "`N` segments to scan the source in", DefaultText: "from its size"},
 		&cli.StringFlag{Name: "read-units", Usage: "most read capacity units per second, `N` or P% of the table's own, for each table"},
-		&cli.BoolFlag{Name: "eventual", Usage: "eventually consistent reads: half the read cost", DisableDefaultText: true},
+		&cli.BoolFlag{Name: "eventual", Usage: "eventually consistent reads: half the read cost; what differs is read again", DisableDefaultText: true},
 	}
 }
 
