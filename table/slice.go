@@ -181,7 +181,9 @@ func (f *fetched) get(ctx context.Context, at *fetching, attempt int, page *item
 	}
 	if err != nil {
 		page.Reset()
-		at.most = max(1, at.most/2) // an answer may fail because it is large
+		if f := (*copier.Fault)(nil); !errors.As(err, &f) || f.Class != copier.Throttled {
+			at.most = max(1, at.most/2) // an answer may fail because it is large
+		}
 		return err
 	}
 	page.Scanned = n - len(unprocessed)

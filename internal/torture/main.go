@@ -8,7 +8,7 @@
 //	go run ./internal/torture schedules -only 137    # one of them again
 //	go run ./internal/torture mutants -mutant crc    # those with that in their name
 //
-// The parts are schedules, kills, signals, verbs, guards, mutants, outages, lines, soak, joins and values.
+// The parts are schedules, kills, signals, verbs, guards, mutants, outages, lines, indexes, soak, joins and values.
 package main
 
 import (
@@ -39,7 +39,7 @@ func main() {
 }
 
 // parts are those of the long form, in the order in which all has them.
-var parts = []string{"guards", "schedules", "kills", "signals", "verbs", "soak", "outages", "lines", "joins", "values", "mutants"}
+var parts = []string{"guards", "schedules", "kills", "signals", "verbs", "soak", "outages", "lines", "indexes", "joins", "values", "mutants"}
 
 // An order is what is asked for on the command line.
 type order struct {
@@ -60,8 +60,8 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	flags.IntVar(&o.parallel, "parallel", 8, "trials at a time")
 	flags.StringVar(&o.binary, "binary", "", "the program; built from this module if empty")
 	flags.BoolVar(&o.race, "race", false, "build the program with the race detector")
-	flags.IntVar(&o.n, "n", 0, "how many schedules, kills, signals, verbs or soaked items")
-	flags.IntVar(&o.only, "only", -1, "only the schedule, breakdown, verb, guard or line of this number")
+	flags.IntVar(&o.n, "n", 0, "how many schedules, kills, signals, verbs, indexes or soaked items")
+	flags.IntVar(&o.only, "only", -1, "only the schedule, breakdown, verb, index, guard or line of this number")
 	flags.BoolVar(&o.brief, "short", false, "kills, signals, guards and lines as the tests have them")
 	flags.StringVar(&o.mutant, "mutant", "", "only mutants with this in their name")
 	if err := flags.Parse(args[1:]); err != nil {
@@ -125,6 +125,12 @@ func (o *order) part(ctx context.Context, part string) error {
 			numbers = []int{o.only}
 		}
 		return o.verbs(ctx, numbers)
+	case "indexes":
+		numbers := upTo(some(500))
+		if o.only >= 0 {
+			numbers = []int{o.only}
+		}
+		return o.indexes(ctx, numbers)
 	case "guards":
 		return o.guards(ctx, o.only)
 	case "mutants":

@@ -136,7 +136,7 @@ func (s *suite) hunt(ctx context.Context, root string, m mutant) (found string, 
 }
 
 // shortParts are the parts that have a short form.
-var shortParts = []string{"schedules", "guards", "kills", "verbs", "signals", "joins", "values"}
+var shortParts = []string{"schedules", "guards", "kills", "verbs", "signals", "indexes", "joins", "values"}
 
 // short is a part of the suite in its short form. What where names comes first.
 func (s *suite) short(ctx context.Context, part, where string) error {
@@ -151,6 +151,8 @@ func (s *suite) short(ctx context.Context, part, where string) error {
 		return s.verbs(ctx, upTo(24))
 	case "signals":
 		return s.signals(ctx, signalsShort, 0, shortStops)
+	case "indexes":
+		return s.indexes(ctx, upTo(24))
 	case "lines":
 		return s.lines(ctx, -1)
 	case "joins", "values":

@@ -4,7 +4,7 @@ package main
 // code that occurs once.
 func allMutants() []mutant {
 	var all []mutant
-	for _, list := range [][]mutant{engineMutants, wireMutants, tableMutants, syncMutants, runMutants, verbMutants, guardMutants, joinMutants} {
+	for _, list := range [][]mutant{engineMutants, wireMutants, tableMutants, syncMutants, runMutants, verbMutants, guardMutants, joinMutants, indexMutants} {
 		all = append(all, list...)
 	}
 	return all

@@ -90,6 +90,13 @@ func TestVerbs(t *testing.T) {
 	}
 }
 
+func TestIndexes(t *testing.T) {
+	t.Parallel()
+	if err := short(t).indexes(t.Context(), upTo(12)); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestLines(t *testing.T) {
 	t.Parallel()
 	if err := short(t).lines(t.Context(), -1); err != nil {
