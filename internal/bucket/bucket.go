@@ -20,6 +20,7 @@ import (
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/middleware"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
 // A Folder is a prefix of a bucket.
@@ -61,8 +62,10 @@ const (
 	longestPause = 10 * time.Second
 	// hollowPause is the longest before a call is made again that something else than S3 has answered: it asks for no rest.
 	hollowPause = time.Second
-	// callLimit is for one attempt of a call that is not answered by an object: the largest of them sends a part.
+	// callLimit is for one attempt of a call that is not answered by an object, beside the time that what it sends may take.
 	callLimit = time.Minute
+	// slowest is the bytes per second that may be sent: how they move is not to be seen from here.
+	slowest = 8 << 10
 )
 
 // Client makes a client whose calls are retried by nobody else: those for DynamoDB have few attempts, S3 asks to slow
@@ -94,11 +97,15 @@ func limited(stack *middleware.Stack) error {
 		if awsmiddleware.GetOperationName(ctx) == "GetObject" {
 			return next.HandleFinalize(ctx, in)
 		}
-		attempt, cancel := context.WithTimeout(ctx, callLimit)
+		limit := callLimit
+		if req, ok := in.Request.(*smithyhttp.Request); ok && req.ContentLength > 0 {
+			limit += time.Duration(req.ContentLength) * time.Second / slowest
+		}
+		attempt, cancel := context.WithTimeout(ctx, limit)
 		defer cancel()
 		out, metadata, err := next.HandleFinalize(attempt, in)
 		if err != nil && attempt.Err() != nil && ctx.Err() == nil {
-			err = lateError{} // the SDK takes what was cut off for what was called off, and does not try again
+			err = lateError{limit} // the SDK takes what was cut off for what was called off, and does not try again
 		}
 		return out, metadata, err
 	}
@@ -106,9 +113,9 @@ func limited(stack *middleware.Stack) error {
 }
 
 // lateError is an attempt without an answer.
-type lateError struct{}
+type lateError struct{ limit time.Duration }
 
-func (lateError) Error() string { return fmt.Sprintf("no answer within %s", callLimit) }
+func (e lateError) Error() string { return fmt.Sprintf("no answer within %s", e.limit) }
 
 // RetryableError tells the SDK that the call can be made again.
 func (lateError) RetryableError() bool { return true }

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -157,6 +158,33 @@ func TestReadGivesUp(t *testing.T) {
 			t.Errorf("%s: %v", test.name, err)
 		}
 	}
+}
+
+// slow takes requests as a line does that moves 10 KB a second.
+type slow struct{}
+
+func (slow) Do(r *http.Request) (*http.Response, error) {
+	sent, err := io.Copy(io.Discard, r.Body)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case <-time.After(time.Duration(sent) * time.Second / 10_000):
+	case <-r.Context().Done():
+		return nil, r.Context().Err()
+	}
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Etag": {`"tag"`}}, Body: http.NoBody, Request: r}, nil
+}
+
+// A part gets the time that a slow line needs for it.
+func TestSlowLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := Client(aws.Config{Region: "eu-west-1", HTTPClient: slow{}, Credentials: credentials.NewStaticCredentialsProvider("a", "b", "")})
+		_, err := client.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("b"), Key: aws.String("k"), Body: bytes.NewReader(make([]byte, 5<<20))})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
 }
 
 // An attempt without an answer is one that is made again.
