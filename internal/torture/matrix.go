@@ -103,6 +103,16 @@ func accessGuards() []guard {
 			profile: "[profile nobodys]\nregion = eu-west-1\nendpoint_url = $DEV\naws_access_key_id = AKIANOBODY\naws_secret_access_key = x\n"},
 		{name: "a profile that does not exist", exit: 2, says: "does not exist", args: []string{"--target", "nobody"}},
 		{name: "plain http to another machine", exit: 2, says: "in the clear", args: []string{"--target-endpoint-url", "http://db.example.com"}},
+		{name: "plain http to another machine for credentials", exit: 2, says: "in the clear", args: []string{"--target", "plain"},
+			profile: "[profile plain]\nregion = eu-west-1\nservices = plain\nrole_arn = arn:aws:iam::222222222222:role/x\nsource_profile = dev\n" +
+				"[services plain]\ndynamodb =\n  endpoint_url = $DEV\nsts =\n  endpoint_url = http://sts.example.com\n"},
+		{name: "an endpoint with a password", exit: 2, says: "a user or a password", args: []string{"--target-endpoint-url", "http://me:$DEV_SECRET@127.0.0.1:1"}},
+		{name: "a program for credentials that prints no JSON", exit: denied, says: "not JSON, at byte", args: []string{"--target", "torn"},
+			profile: "[profile torn]\nregion = eu-west-1\nendpoint_url = $DEV\ncredential_process = echo '{\"AccessKeyId\":\"$DEV_KEY\",\"SecretAccessKey\":\"$DEV_SECRET'\n"},
+		{name: "a service that repeats a key", exit: denied, says: "not with ***", prepare: func(_ context.Context, t *trial) error {
+			t.inject(source, ddbtest.Fault{Kind: ddbtest.Error, Op: "Scan", Code: "AccessDeniedException", Text: "not with " + t.prod.Credentials().SecretAccessKey})
+			return nil
+		}},
 		{name: "a source that cannot be reached", exit: 1, says: "prod", args: []string{"--source-endpoint-url", "http://127.0.0.1:1"}},
 		{name: "a target that cannot be reached", exit: 1, says: "dev", args: []string{"--target-endpoint-url", "http://127.0.0.1:1"}},
 	}
