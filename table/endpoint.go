@@ -1,8 +1,6 @@
 package table
 
 import (
-	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"net/url"
@@ -18,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssooidc"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
+	"github.com/dynamo-cmdline/dynamo/internal/account"
 	"github.com/dynamo-cmdline/dynamo/internal/foreign"
 )
 
@@ -76,8 +75,6 @@ func (t *Table) checkEndpointOf(service string, base *string) error {
 	return nil
 }
 
-var errRedirected = errors.New("the service answered with a redirect, and none is followed")
-
 // onlySafe has a transport refuse what goes elsewhere than asked, or in the clear, whoever makes the request: also the
 // clients that the SDK makes for itself, which get credentials. A transport asks for a proxy before each request.
 func (a Access) onlySafe(tr *http.Transport) {
@@ -86,9 +83,9 @@ func (a Access) onlySafe(tr *http.Transport) {
 		host := r.URL.Hostname()
 		switch {
 		case r.Response != nil:
-			return nil, errRedirected
+			return nil, &account.UnsafeError{Why: "the service answered with a redirect, and none is followed"}
 		case r.URL.Scheme == "http" && !a.mayBePlain(host) && !metadata(host):
-			return nil, fmt.Errorf("a request to http://%s would send everything in the clear", host)
+			return nil, &account.UnsafeError{Why: "a request to http://" + host + " would send everything in the clear"}
 		case proxy == nil:
 			return nil, nil
 		}

@@ -1,6 +1,7 @@
 package table
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dynamo-cmdline/dynamo/internal/account"
 	"github.com/dynamo-cmdline/dynamo/query"
 )
 
@@ -58,6 +60,7 @@ func TestNoRedirectIsFollowed(t *testing.T) {
 			t.Setenv("AWS_CONFIG_FILE", file)
 
 			t.Setenv("AWS_ENDPOINT_URL_S3", here.URL)
+			t.Setenv("AWS_ENDPOINT_URL_STS", here.URL)
 			data := open(t, "keys", "orders", Access{Endpoint: here.URL + "/good"})
 			plan, err := data.PlanQuery(t.Context(), query.Query{Partition: "k", Stall: time.Minute})
 			if err != nil {
@@ -71,8 +74,8 @@ func TestNoRedirectIsFollowed(t *testing.T) {
 			_, err = open(t, "keys", "orders", Access{Endpoint: here.URL}).Describe(t.Context())
 			requireKind(t, err, Failed)
 			_, err = open(t, "role", "orders", Access{}).Describe(t.Context())
-			if err == nil {
-				t.Error("credentials came of a redirect")
+			if err == nil || !strings.Contains(err.Error(), "STS AssumeRole: HTTP status "+fmt.Sprint(status)) {
+				t.Errorf("asking for credentials met %v", err)
 			}
 			if _, err := data.PlanRestore(t.Context(), "s3://bucket/prefix", CopyOptions{}); err == nil {
 				t.Error("a dump was found behind a redirect")
@@ -81,5 +84,27 @@ func TestNoRedirectIsFollowed(t *testing.T) {
 				t.Errorf("%d requests followed a redirect", n)
 			}
 		})
+	}
+}
+
+// Whatever client of the SDK's it is that asks: its transport sends nothing elsewhere than asked, or in the clear.
+func TestTransportIsSafe(t *testing.T) {
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("a request went elsewhere") }))
+	t.Cleanup(elsewhere.Close)
+	here := httptest.NewServer(http.RedirectHandler(elsewhere.URL, http.StatusTemporaryRedirect))
+	t.Cleanup(here.Close)
+	tr := new(http.Transport)
+	Access{}.onlySafe(tr)
+	client := &http.Client{Transport: tr}
+	for _, url := range []string{here.URL, "http://db.example.com", "http://10.0.0.1/"} {
+		_, err := client.Get(url) //nolint:bodyclose,noctx // there is none
+		if !errors.As(err, new(*account.UnsafeError)) || account.Classify(err) != account.Fatal {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+	for _, host := range []string{"169.254.169.254", "169.254.170.2", "fd00:ec2::254"} {
+		if !metadata(host) || metadata("10.0.0.1") {
+			t.Errorf("machines of AWS's find no credentials at %s", host)
+		}
 	}
 }

@@ -72,6 +72,7 @@ func (t *Table) explain(ctx context.Context, doing string, err error) error {
 	}
 	e := &Error{Kind: Failed, Err: fmt.Errorf("%s with %s: %w", doing, t.side(), brief(err))}
 	var missing *types.ResourceNotFoundException
+	var unsafe *account.UnsafeError
 	var network *net.OpError
 	switch class := account.Classify(err); {
 	case ctx.Err() != nil:
@@ -86,6 +87,8 @@ func (t *Table) explain(ctx context.Context, doing string, err error) error {
 		if t.profile != "" {
 			e.Hint += " --profile " + t.profile
 		}
+	case errors.As(err, &unsafe):
+		e.Kind, e.Err, e.Hint = Usage, fmt.Errorf("%s with %s: %w", doing, t.side(), unsafe), "check the endpoints of the profile and of the environment"
 	case class == account.Denied:
 		e.Kind = Denied
 	case class == account.Stale, class == account.Credentials:

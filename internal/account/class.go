@@ -100,7 +100,7 @@ func Classify(err error) Class {
 		status = answered.HTTPStatusCode()
 	}
 	switch {
-	case err == nil, asksMetadata(err), errors.As(err, &certificate):
+	case err == nil, asksMetadata(err), errors.As(err, &certificate), errors.As(err, new(*UnsafeError)):
 	case errors.As(err, new(*GarbledError)), errors.As(err, new(*lateError)):
 		return Transient
 	case errors.Is(err, context.Canceled):
@@ -147,6 +147,11 @@ type CredentialsError struct{ Err error }
 func (e *CredentialsError) Error() string { return e.Err.Error() }
 func (e *CredentialsError) Unwrap() error { return e.Err }
 
+// An UnsafeError is a request that was not sent: it would have gone elsewhere than asked, or in the clear.
+type UnsafeError struct{ Why string }
+
+func (e *UnsafeError) Error() string { return e.Why }
+
 // A GarbledError is an answer that looks like success, and is none.
 type GarbledError struct{ text string }
 
@@ -185,7 +190,10 @@ func Explain(err error) error {
 		news, rest = op.Err, op.Err
 	}
 	short := true
+	var answered interface{ HTTPStatusCode() int }
 	switch {
+	case errors.As(err, &api) && api.ErrorCode() == "UnknownError" && errors.As(err, &answered): // as a redirect, or a page of a proxy's
+		news = fmt.Errorf("HTTP status %d %s", answered.HTTPStatusCode(), http.StatusText(answered.HTTPStatusCode()))
 	case errors.As(err, &api):
 		news = fmt.Errorf("%s: %s", api.ErrorCode(), api.ErrorMessage())
 	case errors.As(err, &garbled):
