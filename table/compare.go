@@ -210,7 +210,7 @@ func (c *Comparison) prepare(ctx context.Context) (none copier.JoinOptions, err 
 	}
 	c.plan = p
 	switch {
-	case p.Source.Path == "" && p.Source.ID != "" && p.Source.ID == p.Target.ID:
+	case p.Source.same(p.Target):
 		return none, refused("check the profiles, their endpoints, and the AWS_ variables in the environment",
 			"source and target are the same table: %s", p.Source)
 	case p.Source.Schema.Partition.Name == "":

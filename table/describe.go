@@ -33,10 +33,12 @@ type Description struct {
 	BackupName string    `json:"backup_name,omitempty"`
 	Made       time.Time `json:"made,omitzero"` // the backup; or the point in time
 
-	ID       string      `json:"-"` // TableId: the same table has the same one, however it is reached
-	ARN      string      `json:"-"`
-	Endpoint string      `json:"-"` // where it is not AWS's own
-	Status   string      `json:"-"`
+	ID       string `json:"-"` // TableId: the same table has the same one, however it is reached; "" for an engine that has none
+	ARN      string `json:"-"`
+	Endpoint string `json:"-"` // where it is not AWS's own
+	Status   string `json:"-"`
+	address  string // where the Endpoint is, in one spelling
+	created  time.Time
 	Schema   item.Schema `json:"-"`
 
 	// Expires is when the credentials end that were used, where somebody may be
@@ -117,7 +119,7 @@ func (t *Table) description(d *types.TableDescription) (Description, error) {
 	}
 	out := Description{
 		Profile: t.profile, Account: where.AccountID, Region: where.Region, Table: aws.ToString(d.TableName),
-		ID: aws.ToString(d.TableId), ARN: *d.TableArn, Endpoint: t.endpoint(), Status: string(d.TableStatus),
+		ID: aws.ToString(d.TableId), ARN: *d.TableArn, Endpoint: t.endpoint(), address: t.address, created: aws.ToTime(d.CreationDateTime), Status: string(d.TableStatus),
 		Schema: schemaOf(d.KeySchema, kinds),
 		Items:  aws.ToInt64(d.ItemCount), Bytes: aws.ToInt64(d.TableSizeBytes),
 		OnDemand:          d.BillingModeSummary != nil && d.BillingModeSummary.BillingMode == types.BillingModePayPerRequest,
@@ -258,7 +260,7 @@ func (t *Table) same(ctx context.Context, before Description) error {
 	if err != nil {
 		return err
 	}
-	if now.ID != before.ID {
+	if now.mark() != before.mark() {
 		return mismatch("", "table %s was replaced by another of the same name while this ran", now)
 	}
 	return nil
@@ -266,4 +268,4 @@ func (t *Table) same(ctx context.Context, before Description) error {
 
 func pause(ctx context.Context, d time.Duration) error { return account.Sleep(ctx, d) }
 
-var errUnidentified = errors.New("the answer has no TableId")
+var errUnidentified = errors.New("the answer has neither a TableId nor a date of creation")

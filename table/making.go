@@ -100,7 +100,7 @@ func (m *making) gone() error {
 // made describes the table, if it is the one that was asked for.
 func (m *making) made(raw *types.TableDescription) (Description, error) {
 	d, err := m.to.description(raw)
-	if err == nil && (d.ID != m.note.ID || d.ARN != m.note.ARN) {
+	if err == nil && (d.mark() != m.note.ID || d.ARN != m.note.ARN) {
 		err = mismatch("that one is left alone", "table %s was replaced by another of the same name", d)
 	}
 	return d, err
@@ -131,10 +131,10 @@ func (m *making) begin(ctx context.Context) error {
 		}
 		return m.refusal(ctx, err)
 	}
-	if made == nil || made.TableId == nil || made.TableArn == nil {
+	if made == nil || markOf(made.TableId, made.CreationDateTime) == "" || made.TableArn == nil {
 		return &Error{Failed, "", fmt.Errorf("restore to table %q with %s: %w", m.note.Name, m.to.side(), errUnidentified)}
 	}
-	m.note.ID, m.note.ARN = *made.TableId, *made.TableArn
+	m.note.ID, m.note.ARN = markOf(made.TableId, made.CreationDateTime), *made.TableArn
 	m.to.log.InfoContext(ctx, "AWS restores to a table", "table", m.note.Name, "from", m.about.Backup)
 	return m.save()
 }

@@ -119,11 +119,7 @@ func (p *Plan) spread(o CopyOptions, read Description) {
 
 // guard is what must hold before anything may be changed.
 func (p Plan) guard(o CopyOptions) error {
-	if p.Source.ID == "" || p.Target.ID == "" {
-		return mismatch("", "cannot tell the two tables apart: %w", errUnidentified)
-	}
-	same := p.Source.live() && p.Source.Account == p.Target.Account && p.Source.Region == p.Target.Region && p.Source.Table == p.Target.Table && p.Source.Endpoint == p.Target.Endpoint
-	if p.Source.ID == p.Target.ID || same {
+	if p.Source.same(p.Target) {
 		return refused("check the profiles, their endpoints, and the AWS_ variables in the environment",
 			"source and target are the same table: %s", p.Source)
 	}

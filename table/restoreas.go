@@ -108,7 +108,7 @@ func (t *Table) planAs(ctx context.Context, from, name string, o CopyOptions) (*
 			return nil, err
 		}
 	}
-	d := Description{Profile: t.profile, Region: t.region, Table: name, Endpoint: t.endpoint()}
+	d := Description{Profile: t.profile, Region: t.region, Table: name, Endpoint: t.endpoint(), address: t.address}
 	switch {
 	case live != nil:
 		d.Account, d.Region = live.Account, live.Region
@@ -222,7 +222,7 @@ func (c *copying) made(ctx context.Context, p *past) error {
 		if err != nil {
 			return err
 		}
-		if d.ID != c.state.Target.ID {
+		if d.mark() != c.state.Target.ID {
 			return mismatch("", "table %s was replaced by another of the same name", d)
 		}
 		c.plan.Target = d

@@ -208,7 +208,7 @@ func (r Run) with(s *runs.State, store *runs.Store, busy map[runs.Place]string) 
 	r.Command, r.Mode, r.Source, r.Target = s.Command, Mode(s.Mode), side(s.Source), side(s.Target)
 	r.Began, r.Saved, r.Phase, r.Seconds, r.Backup = s.Began, s.Saved, s.Phase, s.Spent, s.Backup
 	r.Read, r.Written, r.Deleted, r.Rejected = t.Read, t.Written, t.Deleted, t.Rejected
-	target := runs.Place{Account: s.Target.Account, Region: s.Target.Region, Table: s.Target.Table}
+	target := runs.Place{Account: s.Target.Account, Region: s.Target.Region, Table: s.Target.Table, Address: s.Target.Address}
 	holder, known := busy[target]
 	if !known && s.Ended == nil {
 		holder = store.Running(target)
@@ -269,7 +269,7 @@ func sliceOf(s *runs.State) *query.Query {
 
 // sameTarget reports whether two runs are about one table, be it made anew.
 func sameTarget(a, b runs.Place) bool {
-	return a.Account == b.Account && a.Region == b.Region && a.Table == b.Table
+	return a.Account == b.Account && a.Region == b.Region && a.Table == b.Table && a.Address == b.Address
 }
 
 // unchanged reports whether the run ended before it changed anything.
@@ -337,9 +337,9 @@ func (c *copying) fits(dir *runs.Run, s *runs.State) error {
 		now  Description
 	}{{"source", s.Source, c.plan.Source}, {"target", s.Target, c.plan.Target}} {
 		switch {
-		case !sameTarget(side.was, runs.Place{Account: side.now.Account, Region: side.now.Region, Table: side.now.Table}):
+		case !sameTarget(side.was, runs.Place{Account: side.now.Account, Region: side.now.Region, Table: side.now.Table, Address: side.now.engine()}):
 			return fmt.Errorf("its %s is table %s in account %s, %s, and this is %s", side.name, side.was.Table, side.was.Account, side.was.Region, side.now)
-		case side.was.ID != side.now.ID:
+		case side.was.ID != side.now.mark():
 			return fmt.Errorf("its %s %s was replaced by another table of the same name", side.name, side.now)
 		}
 	}

@@ -116,7 +116,7 @@ func (c *copying) prepare(ctx context.Context, name string) (err error) {
 // place is the table as a run remembers it.
 func (t *Table) place(d Description) runs.Place {
 	return runs.Place{
-		Profile: t.profile, Account: d.Account, Region: d.Region, Table: d.Table, ID: d.ID,
+		Profile: t.profile, Account: d.Account, Region: d.Region, Table: d.Table, ID: d.mark(), Address: d.engine(),
 		Name: t.name, Asked: t.asked.Region, Endpoint: t.asked.Endpoint, Unnamed: !t.named,
 	}
 }

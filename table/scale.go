@@ -230,7 +230,7 @@ func (p *ScalePlan) unexpired(s scaling.State) scaling.State {
 }
 
 func (p ScalePlan) saved() SavedScaling {
-	return SavedScaling{Time: time.Now().UTC(), Account: p.Target.Account, Region: p.Target.Region, Table: p.Target.Table, ID: p.Target.ID, State: p.Before}
+	return SavedScaling{Time: time.Now().UTC(), Account: p.Target.Account, Region: p.Target.Region, Table: p.Target.Table, ID: p.Target.ID, Address: p.Target.engine(), State: p.Before}
 }
 
 // applyScale records what is, and changes it.

@@ -26,6 +26,7 @@ type SavedScaling struct {
 	Region  string        `json:"region"`
 	Table   string        `json:"table"`
 	ID      string        `json:"table_id"`
+	Address string        `json:"address,omitempty"` // of the engine that it is in, where that is not AWS
 	State   scaling.State `json:"state"`
 }
 
@@ -340,7 +341,7 @@ func records(runDir string, d Description) ([]scaleFile, error) {
 		if err != nil {
 			return nil, mismatch("mend or remove it, or give numbers", "the record %s cannot be read: %w", filepath.Join(path, e.Name()), err)
 		}
-		if t := r.Tables[0]; t.Account == d.Account && t.Region == d.Region && t.Table == d.Table {
+		if t := r.Tables[0]; t.Account == d.Account && t.Region == d.Region && t.Table == d.Table && t.Address == d.engine() {
 			list = append(list, r)
 		}
 	}

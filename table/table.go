@@ -52,6 +52,7 @@ type Table struct {
 	config   aws.Config // for the clients of other services
 	patience *account.Patience
 	override string // endpoint given over the profile's own, for every service; "" for none
+	address  string // where the endpoint is, in one spelling; "" for AWS's own
 }
 
 // Access says how to reach a table beyond what its profile says. The zero
@@ -79,7 +80,8 @@ type Access struct {
 func ProfileInForce(profile string) string { return account.InForce(profile) }
 
 // Open returns the named table as the profile sees it; an empty profile is the
-// default credential chain, with the profile in force ([ProfileInForce]). It reads the AWS configuration and sends nothing.
+// default credential chain, with the profile in force ([ProfileInForce]). It reads the AWS configuration and sends nothing;
+// only the name of an endpoint that is not AWS's own is looked up.
 //
 // The region is a.Region, else the profile's own, else the environment's: AWS_REGION does
 // not move a profile that is named here and names a region. The errors are an [*Error] of kind [Usage].
@@ -110,6 +112,7 @@ func Open(ctx context.Context, profile, name string, a Access) (*Table, error) {
 	if err := t.checkEndpoints(); err != nil {
 		return nil, err
 	}
+	t.address = account.Address(ctx, t.endpoint())
 	return t, nil
 }
 

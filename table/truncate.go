@@ -101,9 +101,6 @@ func (t *Table) planTarget(ctx context.Context, p *Plan, o CopyOptions) (err err
 	if p.Target, err = t.ready(ctx); err != nil {
 		return err
 	}
-	if p.Target.ID == "" {
-		return mismatch("", "%s: %w", p.Target, errUnidentified)
-	}
 	if err := o.allowed(p.Target); err != nil {
 		return err
 	}

@@ -74,7 +74,7 @@ const (
 	RepeatLEK     Kind = "repeat lek"     // LastEvaluatedKey is the request's ExclusiveStartKey
 	EmptyPages    Kind = "empty pages"    // a page without items and with a new LastEvaluatedKey; no item is lost
 	TableStatus   Kind = "table status"   // DescribeTable says Text
-	TableID       Kind = "table id"       // DescribeTable says Text
+	TableID       Kind = "table id"       // DescribeTable says Text; "" for none, and that the table was made at second N unless that is 0
 	Replicas      Kind = "replicas"       // DescribeTable says Text, the list's JSON
 	ItemCount     Kind = "item count"     // DescribeTable says N
 	TableSize     Kind = "table size"     // DescribeTable says N bytes

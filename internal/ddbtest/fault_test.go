@@ -190,8 +190,9 @@ func TestDescriptionsAreRewritten(t *testing.T) {
 	a.Proxy.Inject(Fault{Kind: ItemCount, N: 5000, Count: 1})
 	a.Proxy.Inject(Fault{Kind: TableID, Text: "other", Count: 1})
 	a.Proxy.Inject(Fault{Kind: TableSize, N: 1 << 30, Count: 1})
+	a.Proxy.Inject(Fault{Kind: TableID, Text: "another", N: 1700000000, Count: 1})
 	a.Proxy.Inject(Fault{Kind: Replicas, Text: `[{"RegionName":"us-east-1"}]`, Count: 1})
-	for _, part := range []string{`"TableStatus":"UPDATING"`, `"ItemCount":5000`, `"TableId":"other"`, `"TableSizeBytes":1073741824`, `"Replicas":[{"RegionName":"us-east-1"}]`} {
+	for _, part := range []string{`"TableStatus":"UPDATING"`, `"ItemCount":5000`, `"TableId":"other"`, `"TableSizeBytes":1073741824`, `"CreationDateTime":1700000000`, `"Replicas":[{"RegionName":"us-east-1"}]`} {
 		if r := call(t, a, "DescribeTable", scan); !strings.Contains(r.body, part) || !r.crcFits() {
 			t.Errorf("description lacks %s: %s", part, r.body)
 		}

@@ -272,6 +272,12 @@ func (p *Proxy) mangle(r *request, f *armed, a *answer) bool {
 	case TableStatus:
 		return rewrite(a, "Table", "TableStatus", quote(f.Text))
 	case TableID:
+		if f.N != 0 {
+			rewrite(a, "Table", "CreationDateTime", []byte(strconv.Itoa(f.N)))
+		}
+		if f.Text == "" {
+			return rewrite(a, "Table", "TableId", nil)
+		}
 		return rewrite(a, "Table", "TableId", quote(f.Text))
 	case Replicas:
 		return rewrite(a, "Table", "Replicas", []byte(f.Text))

@@ -1,6 +1,7 @@
 package runs
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -34,7 +35,11 @@ func (e *HeldError) Error() string {
 	if !e.Holder.Since.IsZero() {
 		who += ", since " + e.Holder.Since.Local().Format(time.DateTime)
 	}
-	return fmt.Sprintf("another run is at work on table %s in account %s, %s: %s", e.Target.Table, e.Target.Account, e.Target.Region, who)
+	where := e.Target.Region
+	if e.Target.Address != "" {
+		where += ", at " + e.Target.Address
+	}
+	return fmt.Sprintf("another run is at work on table %s in account %s, %s: %s", e.Target.Table, e.Target.Account, where, who)
 }
 
 // A Lock keeps a target to one run. The operating system lets go of it when the
@@ -61,6 +66,10 @@ func (s *Store) Lock(target Place) (*Lock, error) {
 	}
 	// No part holds a +, so that two targets never share a name.
 	name := fmt.Sprintf("%s+%s+%s.lock", target.Account, target.Region, short(target.Table))
+	if target.Address != "" {
+		sum := sha256.Sum256([]byte(target.Address))
+		name = fmt.Sprintf("%s+%s+%s+%x.lock", target.Account, target.Region, short(target.Table), sum[:8])
+	}
 	if name != filepath.Base(name) {
 		return nil, fmt.Errorf("lock the target: %q is no file name", name)
 	}

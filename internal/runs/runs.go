@@ -34,7 +34,8 @@ type Place struct {
 	Account  string `json:"account"`
 	Region   string `json:"region"`
 	Table    string `json:"table"`
-	ID       string `json:"id"`                 // TableId
+	ID       string `json:"id"`                 // TableId, or what else tells it from one of the same name
+	Address  string `json:"address,omitempty"`  // of the engine that it is in, where that is not AWS
 	Name     string `json:"name"`               // as it was opened: the table's name or ARN
 	Asked    string `json:"asked,omitempty"`    // the region that was asked for, over the profile's own
 	Endpoint string `json:"endpoint,omitempty"` // the endpoint that was asked for, likewise

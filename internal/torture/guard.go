@@ -205,6 +205,7 @@ func (t *trial) expand(text string) string {
 	return strings.NewReplacer(
 		"$TABLE", t.source.Name, "$RUNS", t.runDir(), "$HOME", t.home, "$DEV_KEY", t.dev.Credentials().AccessKeyID,
 		"$DEV_SECRET", t.dev.Credentials().SecretAccessKey, "$DEV", t.dev.Endpoint(),
+		"$LOCALDEV", strings.Replace(t.dev.Endpoint(), "127.0.0.1", "localhost", 1),
 	).Replace(text)
 }
 

@@ -159,7 +159,7 @@ var wireMutants = []mutant{
 var tableMutants = []mutant{
 	{
 		name: "one table on both sides is no matter", file: "table/plan.go", part: "guards",
-		old: "if p.Source.ID == p.Target.ID || same {", new: "if p.Source.ID == p.Target.ID && p.Source.Profile == p.Target.Profile && !same {",
+		old: "if p.Source.same(p.Target) {", new: "if p.Source.same(p.Target) && p.Source.Profile == p.Target.Profile && p.Source.Endpoint != p.Target.Endpoint {",
 	},
 	{
 		name: "keys need not fit", file: "table/plan.go", part: "guards",
@@ -191,7 +191,7 @@ var tableMutants = []mutant{
 	},
 	{
 		name: "a table that was replaced is written on", file: "table/describe.go", part: "schedules", where: "table id",
-		old: "if now.ID != before.ID {", new: `if now.ID == "" {`,
+		old: "if now.mark() != before.mark() {", new: `if now.ID == "" {`,
 	},
 	{
 		name: "plain http goes anywhere", file: "table/endpoint.go", part: "guards",
@@ -246,7 +246,7 @@ var runMutants = []mutant{
 	},
 	{
 		name: "a resume does not look at the tables' ids", file: "table/resume.go", part: "guards",
-		old: "case side.was.ID != side.now.ID:", new: "case side.was.ID == \"\":",
+		old: "case side.was.ID != side.now.mark():", new: "case side.was.ID == \"\":",
 	},
 	{
 		name: "a resume does not look at the tables' accounts", file: "table/resume.go", part: "guards",
