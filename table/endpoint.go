@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -21,7 +22,34 @@ import (
 )
 
 // mayBePlain reports whether requests to the host may go unencrypted.
-func (a Access) mayBePlain(host string) bool { return loopback(host) }
+func (a Access) mayBePlain(host string) bool {
+	return loopback(host) || slices.ContainsFunc(a.AllowHTTP, func(allowed string) bool { return strings.EqualFold(allowed, host) })
+}
+
+// notices are what the user should know of how the table is reached; a nil table has none.
+func (t *Table) notices() (list []string) {
+	if t == nil {
+		return nil
+	}
+	if t.notice != "" {
+		list = append(list, t.notice)
+	}
+	if hosts := t.asked.AllowHTTP; len(hosts) > 0 {
+		list = append(list, "plain http is allowed to "+strings.Join(hosts, ", ")+": keys and items go there in the clear")
+	}
+	return list
+}
+
+// checkAllowed refuses what is no host, and so would allow nothing.
+func (a Access) checkAllowed() error {
+	for _, host := range a.AllowHTTP {
+		u, err := url.Parse("http://" + host)
+		if ip := net.ParseIP(host); ip == nil && (err != nil || host == "" || u.Hostname() != host) {
+			return usage("a host is a name or an address, like dynamodb-local: no scheme, no port", "%q is no host to allow plain http to", foreign.Text(host))
+		}
+	}
+	return nil
+}
 
 func loopback(host string) bool {
 	ip := net.ParseIP(host)
@@ -70,7 +98,7 @@ func (t *Table) checkEndpointOf(service string, base *string) error {
 	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
 		return usage("an endpoint is a URL like https://dynamodb.eu-west-1.amazonaws.com", "%s: %q is not an endpoint", t.side(), foreign.Text(*base))
 	case u.Scheme == "http" && !t.asked.mayBePlain(u.Hostname()):
-		return usage("use https, or an endpoint on this machine", "%s: the endpoint %s would send everything in the clear", t.side(), foreign.Text(*base))
+		return usage("use https, or an endpoint on this machine; for an engine in a container: --allow-http "+u.Hostname(), "%s: the endpoint %s would send everything in the clear", t.side(), foreign.Text(*base))
 	}
 	return nil
 }

@@ -137,8 +137,10 @@ func (p Plan) guard(o CopyOptions) error {
 func warnings(source, target *Table, p Plan) []string {
 	var list []string
 	for _, t := range []*Table{source, target} {
-		if t != nil && t.notice != "" && !slices.Contains(list, t.notice) {
-			list = append(list, t.notice)
+		for _, notice := range t.notices() {
+			if !slices.Contains(list, notice) {
+				list = append(list, notice)
+			}
 		}
 	}
 	add := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }

@@ -72,10 +72,9 @@ func (t *Table) PlanQuery(ctx context.Context, q query.Query) (*QueryPlan, error
 	if p.Selection.Eventual {
 		p.Units /= 2
 	}
-	for _, note := range []string{t.notice, p.Selection.Lacking} {
-		if note != "" {
-			p.Notes = append(p.Notes, note)
-		}
+	p.Notes = append(p.Notes, t.notices()...)
+	if p.Selection.Lacking != "" {
+		p.Notes = append(p.Notes, p.Selection.Lacking)
 	}
 	if p.Selection.Scan {
 		p.segments = q.Segments

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -126,10 +127,7 @@ func (t *Table) planAs(ctx context.Context, from, name string, o CopyOptions) (*
 	for _, what := range a.put.Unknown {
 		a.plan.Warnings = append(a.plan.Warnings, "not known of "+a.put.Of+", and not put back: "+what)
 	}
-	if t.notice != "" {
-		a.plan.Warnings = append(a.plan.Warnings, t.notice)
-	}
-	a.plan.Warnings = append(a.plan.Warnings, o.Protected.strangers()...)
+	a.plan.Warnings = append(a.plan.Warnings, slices.Concat(t.notices(), o.Protected.strangers())...)
 	return a, o.allowed(d)
 }
 

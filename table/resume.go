@@ -134,7 +134,10 @@ func reopen(ctx context.Context, p runs.Place, o ResumeOptions) (*Table, error) 
 	if o.Access != nil {
 		a = o.Access(p.Profile)
 	}
-	a.Region, a.Endpoint = p.Asked, p.Endpoint
+	a.Region, a.Endpoint, a.AllowHTTP = p.Asked, p.Endpoint, nil
+	if p.AllowHTTP != "" {
+		a.AllowHTTP = strings.Split(p.AllowHTTP, ",")
+	}
 	if p.Unnamed {
 		a.began = p.Profile
 		return Open(ctx, "", p.Name, a)

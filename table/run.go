@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/dynamo-cmdline/dynamo/copier"
@@ -117,7 +118,7 @@ func (c *copying) prepare(ctx context.Context, name string) (err error) {
 func (t *Table) place(d Description) runs.Place {
 	return runs.Place{
 		Profile: t.profile, Account: d.Account, Region: d.Region, Table: d.Table, ID: d.mark(), Address: d.engine(),
-		Name: t.name, Asked: t.asked.Region, Endpoint: t.asked.Endpoint, Unnamed: !t.named,
+		Name: t.name, Asked: t.asked.Region, Endpoint: t.asked.Endpoint, Unnamed: !t.named, AllowHTTP: strings.Join(t.asked.AllowHTTP, ","),
 	}
 }
 

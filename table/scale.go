@@ -127,9 +127,7 @@ func (t *Table) planScale(ctx context.Context, o ScaleOptions) (ScalePlan, scali
 	if err != nil {
 		return p, clients, t.scaleError(ctx, err)
 	}
-	if t.notice != "" {
-		p.Notes = append(p.Notes, t.notice)
-	}
+	p.Notes = append(p.Notes, t.notices()...)
 	if len(p.Target.Replicas) > 0 {
 		p.Notes = append(p.Notes, "a global table: AWS carries the billing mode and write capacity to its replicas, their read capacity stays as it is")
 	}

@@ -59,13 +59,17 @@ type Table struct {
 // value changes nothing.
 type Access struct {
 	Region   string       // over the profile's own region
-	Endpoint string       // URL over the profile's own endpoint; plain http on loopback only
+	Endpoint string       // URL over the profile's own endpoint; plain http on loopback and to AllowHTTP only
 	Log      *slog.Logger // gets one debug line a request, never its content; nil discards
 	Version  string       // of the calling program, for the user agent
 
 	// Stall is for how long AWS may give no answer of use, or show no progress in what it was asked for, before
 	// that is an error; 0 means 15 minutes. Where a verb's options have a Stall, that one counts.
 	Stall time.Duration
+
+	// AllowHTTP are hosts to which plain http is allowed for every service, beside loopback: that of
+	// an engine in a container, say.
+	AllowHTTP []string
 
 	// MFA returns the code of the device with that serial number, for a profile
 	// whose role needs one. Nil, or an error, means that there is nobody to ask: then
@@ -87,6 +91,9 @@ func ProfileInForce(profile string) string { return account.InForce(profile) }
 // not move a profile that is named here and names a region. The errors are an [*Error] of kind [Usage].
 func Open(ctx context.Context, profile, name string, a Access) (*Table, error) {
 	if err := checkName(name); err != nil {
+		return nil, err
+	}
+	if err := a.checkAllowed(); err != nil {
 		return nil, err
 	}
 	t := &Table{profile: account.InForce(or(profile, a.began)), named: profile != "", name: name, asked: a, log: a.Log, agent: "dynamo/" + or(a.Version, "dev")}

@@ -107,6 +107,7 @@ func commonFlags() []cli.Flag {
 		&cli.StringFlag{Name: "endpoint-url", Usage: "`URL` of both sides' endpoint; plain http on this machine only"},
 		&cli.StringFlag{Name: "source-endpoint-url", Usage: "`URL` of the source's endpoint"},
 		&cli.StringFlag{Name: "target-endpoint-url", Usage: "`URL` of the target's endpoint"},
+		&cli.StringSliceFlag{Name: "allow-http", Usage: "plain http to `HOST`, too, for every service's endpoint; repeatable"},
 		&cli.BoolFlag{Name: "yes", Usage: "answer yes to the question; required without a terminal", DisableDefaultText: true},
 		&cli.StringFlag{Name: "allow-protected", Usage: "`PROFILE/TABLE` of a protected target that may be written to"},
 		&cli.BoolFlag{Name: "dry-run", Usage: "print the plan, change nothing", DisableDefaultText: true},

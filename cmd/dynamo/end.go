@@ -47,7 +47,7 @@ func endFlags(c *cli.Context, side string) *end {
 		return ""
 	}
 	return &end{profile: c.String(side), access: table.Access{
-		Region: first(side+"-region", "region"), Endpoint: first(side+"-endpoint-url", "endpoint-url"), Version: version,
+		Region: first(side+"-region", "region"), Endpoint: first(side+"-endpoint-url", "endpoint-url"), AllowHTTP: c.StringSlice("allow-http"), Version: version,
 		Stall: c.Duration("max-retry-time"),
 	}}
 }
@@ -59,6 +59,7 @@ func envFlags() []cli.Flag {
 		&cli.StringFlag{Name: "env", Aliases: []string{"e", "profile"}, Usage: "`PROFILE` of the account; without it the default credential chain"},
 		&cli.StringFlag{Name: "region", Usage: "`REGION` over the profile's own"},
 		&cli.StringFlag{Name: "endpoint-url", Usage: "`URL` of another endpoint; plain http on this machine only"},
+		&cli.StringSliceFlag{Name: "allow-http", Usage: "plain http to `HOST`, too, for every service's endpoint; repeatable"},
 	}, outputFlags()...)
 }
 

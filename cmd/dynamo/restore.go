@@ -65,7 +65,7 @@ has the table, 130 interrupted, 143 terminated.`,
 func notForRestore(f cli.Flag) bool {
 	name := f.Names()[0]
 	return strings.HasPrefix(name, "source-") || strings.HasPrefix(name, "target-") ||
-		slices.Contains([]string{"skip-expired", "pk", "sk", "index", "filter", "name", "value", "region", "endpoint-url"}, name)
+		slices.Contains([]string{"skip-expired", "pk", "sk", "index", "filter", "name", "value", "region", "endpoint-url", "allow-http"}, name)
 }
 
 // restoreOptions are the flags of restore.

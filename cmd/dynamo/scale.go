@@ -67,6 +67,7 @@ Exit codes: 0 done or nothing to do, 1 failed, 2 usage or configuration, 6 crede
 			&cli.StringFlag{Name: "from", Usage: "put back exactly what is in `FILE`, of --save or of the run directory"},
 			&cli.StringFlag{Name: "region", Usage: "`REGION`, over the profile's own"},
 			&cli.StringFlag{Name: "endpoint-url", Usage: "`URL` of the endpoint; plain http on this machine only"},
+			&cli.StringSliceFlag{Name: "allow-http", Usage: "plain http to `HOST`, too, for every service's endpoint; repeatable"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "print what would be done, change nothing", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "yes", Usage: "accepted as everywhere: scale asks nothing", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "json", Usage: "one JSON object on stdout, JSON log lines on stderr", DisableDefaultText: true},
@@ -90,7 +91,7 @@ Exit codes: 0 done or nothing to do, 1 failed, 2 usage or configuration, 6 crede
 
 // notEmpty are the flags of scale whose empty value is a mistake. All others
 // may be empty, as a pipeline passes what nobody filled in.
-var notEmpty = []string{"table", "env", "save", "from", "run-dir", "endpoint-url"}
+var notEmpty = []string{"table", "env", "save", "from", "run-dir", "endpoint-url", "allow-http"}
 
 func scaleFlags(c *cli.Context) (scaleOptions, error) {
 	o := scaleOptions{dryRun: c.Bool("dry-run"), tables: c.StringSlice("table"), save: c.String("save"), from: c.String("from")}
@@ -101,7 +102,7 @@ func scaleFlags(c *cli.Context) (scaleOptions, error) {
 		return o, err
 	}
 	o.display = displayFlags(c)
-	o.env = &end{profile: c.String("env"), access: table.Access{Region: strings.TrimSpace(c.String("region")), Endpoint: c.String("endpoint-url"), Version: version, Stall: c.Duration("max-retry-time")}}
+	o.env = &end{profile: c.String("env"), access: table.Access{Region: strings.TrimSpace(c.String("region")), Endpoint: c.String("endpoint-url"), AllowHTTP: c.StringSlice("allow-http"), Version: version, Stall: c.Duration("max-retry-time")}}
 	o.scale = table.ScaleOptions{RunDir: c.String("run-dir"), Stall: c.Duration("max-retry-time")}
 	err := checkRetryTime(c)
 	if err != nil {

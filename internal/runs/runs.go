@@ -29,18 +29,19 @@ import (
 
 // A Place is a table as a run knows it.
 type Place struct {
-	Profile  string `json:"profile,omitempty"` // the one in force
-	Unnamed  bool   `json:"unnamed,omitempty"` // it was the environment's, whose keys may win over it
-	Account  string `json:"account"`
-	Region   string `json:"region"`
-	Table    string `json:"table"`
-	ID       string `json:"id"`                 // TableId, or what else tells it from one of the same name
-	Address  string `json:"address,omitempty"`  // of the engine that it is in, where that is not AWS
-	Name     string `json:"name"`               // as it was opened: the table's name or ARN
-	Asked    string `json:"asked,omitempty"`    // the region that was asked for, over the profile's own
-	Endpoint string `json:"endpoint,omitempty"` // the endpoint that was asked for, likewise
-	Path     string `json:"path,omitempty"`     // of a dump, which then is what all else says of where it is from
-	Backup   string `json:"backup,omitempty"`   // ARN of AWS's backup, or a point in time, likewise
+	Profile   string `json:"profile,omitempty"` // the one in force
+	Unnamed   bool   `json:"unnamed,omitempty"` // it was the environment's, whose keys may win over it
+	Account   string `json:"account"`
+	Region    string `json:"region"`
+	Table     string `json:"table"`
+	ID        string `json:"id"`                   // TableId, or what else tells it from one of the same name
+	Address   string `json:"address,omitempty"`    // of the engine that it is in, where that is not AWS
+	Name      string `json:"name"`                 // as it was opened: the table's name or ARN
+	Asked     string `json:"asked,omitempty"`      // the region that was asked for, over the profile's own
+	Endpoint  string `json:"endpoint,omitempty"`   // the endpoint that was asked for, likewise
+	AllowHTTP string `json:"allow_http,omitempty"` // hosts, separated by commas, that plain http is allowed to
+	Path      string `json:"path,omitempty"`       // of a dump, which then is what all else says of where it is from
+	Backup    string `json:"backup,omitempty"`     // ARN of AWS's backup, or a point in time, likewise
 }
 
 // A Made is a table that a run has AWS make. It is noted before AWS is asked.
