@@ -98,7 +98,7 @@ func (t *Table) folder(ctx context.Context, place string) (*bucket.Folder, error
 	if err := t.checkEndpointOf("S3", client.Options().BaseEndpoint); err != nil {
 		return nil, err
 	}
-	f, err := bucket.Open(ctx, client, name, prefix)
+	f, err := bucket.Open(ctx, client, name, prefix, t.patience)
 	return f, t.placeError(ctx, err)
 }
 

@@ -350,6 +350,7 @@ func TestRestoreRefusesDamageInBucket(t *testing.T) {
 				from = "s3://" + bucket + "-other/d"
 			}
 			o := restoring(t, Sync)
+			o.Stall = 5 * time.Second
 			_, err := dev.Restore(t.Context(), from, o)
 			if kindOf(err) != test.kind || !strings.Contains(fmt.Sprint(err), test.text) {
 				t.Errorf("kind %d, want %d: %v", kindOf(err), test.kind, err)
@@ -401,7 +402,7 @@ func TestDumpToBucketFails(t *testing.T) {
 			}
 			remove := world.S3().Inject(test.fault)
 			defer remove()
-			s, err := prod.Dump(ctx, "s3://"+bucket+"/x", DumpOptions{Segments: 1, Files: 1})
+			s, err := prod.Dump(ctx, "s3://"+bucket+"/x", DumpOptions{Segments: 1, Files: 1, Stall: 5 * time.Second})
 			if test.kind == 0 { // the call was under way, and made again: what is whole stays
 				if err != nil || !strings.Contains(strings.Join(keysOf(t, bucket), " "), "manifest-summary.json") || s.Manifest == "" {
 					t.Errorf("%v; %+v", err, s)

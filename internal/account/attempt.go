@@ -17,8 +17,12 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
-// objectLimit is for an attempt that may send a part of an object.
-const objectLimit = time.Minute
+const (
+	// objectLimit is for an attempt of S3's, beside the time that what it sends may take.
+	objectLimit = time.Minute
+	// slowest is the bytes per second that may be sent.
+	slowest = 8 << 10
+)
 
 // A finalError is one that must not be met with the same call again, other than its class says.
 type finalError struct{ error }
@@ -31,20 +35,24 @@ func (p *Patience) attempt(ctx context.Context, in middleware.FinalizeInput, nex
 	if service == metadata { // its client has deadlines of its own
 		return next.HandleFinalize(ctx, in)
 	}
-	limit := p.deadline(ctx, attemptLimit)
+	limit, host := p.deadline(ctx, attemptLimit), ""
+	request, _ := in.Request.(*smithyhttp.Request)
+	if request != nil {
+		host = request.URL.Host
+	}
 	if service == "S3" {
-		limit = objectLimit
+		limit = p.deadline(ctx, objectLimit)
+		// How what is sent moves is not to be seen from here: it gets the time. So does putting the parts together.
+		if request != nil && request.ContentLength > 0 {
+			limit = objectLimit + time.Duration(request.ContentLength)*time.Second/slowest
+		}
 	}
-	host := ""
-	if r, ok := in.Request.(*smithyhttp.Request); ok {
-		host = r.URL.Host
-	}
-	if t, ok := ctx.Value(trialKey{}).(*trial); ok {
+	if t, ok := ctx.Value(trialKey{}).(*Trial); ok {
 		if t.host = host; t.began.IsZero() {
 			t.began = time.Now()
 		}
 	}
-	late := &lateError{limit}
+	late := &LateError{limit}
 	timed, cancel := context.WithCancelCause(ctx)
 	timer := time.AfterFunc(limit, func() { cancel(late) })
 	defer timer.Stop()
@@ -93,9 +101,9 @@ func strict(ctx context.Context, in middleware.DeserializeInput, next middleware
 	answer.Body.Close() //nolint:errcheck // nothing was written to it
 	switch {
 	case err != nil:
-		return out, metadata, garbled("the answer broke off after %d bytes", len(body))
+		return out, metadata, Garbled("the answer broke off after %d bytes", len(body))
 	case len(body) > mostAnswer:
-		return out, metadata, garbled("the answer is larger than %d bytes", mostAnswer)
+		return out, metadata, Garbled("the answer is larger than %d bytes", mostAnswer)
 	}
 	if err := checkBody(answer.Header, answer.StatusCode, body); err != nil {
 		return out, metadata, err
@@ -109,14 +117,14 @@ func strict(ctx context.Context, in middleware.DeserializeInput, next middleware
 func checkBody(header http.Header, status int, body []byte) error {
 	if text := header.Get("X-Amz-Crc32"); text != "" {
 		if want, err := strconv.ParseUint(text, 10, 32); err != nil || uint32(want) != crc32.ChecksumIEEE(body) {
-			return garbled("the answer does not match its checksum")
+			return Garbled("the answer does not match its checksum")
 		}
 	}
 	if status != http.StatusOK || len(body) == 0 || header.Get("Content-Encoding") == "gzip" {
 		return nil
 	}
 	if trimmed := bytes.TrimSpace(body); !json.Valid(body) || trimmed[0] != '{' {
-		return garbled("the answer is no JSON object")
+		return Garbled("the answer is no JSON object")
 	}
 	return nil
 }

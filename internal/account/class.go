@@ -101,7 +101,7 @@ func Classify(err error) Class {
 	}
 	switch {
 	case err == nil, asksMetadata(err), errors.As(err, &certificate), errors.As(err, new(*UnsafeError)):
-	case errors.As(err, new(*GarbledError)), errors.As(err, new(*lateError)):
+	case errors.As(err, new(*GarbledError)), errors.As(err, new(*LateError)):
 		return Transient
 	case errors.Is(err, context.Canceled):
 		return Fatal
@@ -160,14 +160,15 @@ func (e *GarbledError) Error() string { return e.text }
 // ErrEmpty is an answer that leaves out what AWS always says.
 var ErrEmpty error = &GarbledError{"the answer leaves out what was asked for"}
 
-func garbled(format string, args ...any) error {
+// Garbled is an answer that was checked elsewhere.
+func Garbled(format string, args ...any) error {
 	return &GarbledError{fmt.Sprintf(format, args...)}
 }
 
-// A lateError is an attempt that nobody answered in time.
-type lateError struct{ limit time.Duration }
+// A LateError is an attempt that nobody answered in time.
+type LateError struct{ Limit time.Duration }
 
-func (e *lateError) Error() string { return fmt.Sprintf("no answer within %s", e.limit) }
+func (e *LateError) Error() string { return fmt.Sprintf("no answer within %s", e.Limit) }
 
 // A GaveUpError says for how long something was tried, or waited for, without any progress.
 type GaveUpError struct{ After time.Duration }
@@ -180,7 +181,7 @@ func Explain(err error) error {
 	var outer, op *smithy.OperationError
 	var api smithy.APIError
 	var garbled *GarbledError
-	var late *lateError
+	var late *LateError
 	var gaveUp *GaveUpError
 	news, rest := err, err
 	for errors.As(rest, &op) {

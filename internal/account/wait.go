@@ -31,8 +31,9 @@ const (
 // again are the classes of what may pass.
 var again = map[Class]bool{Throttled: true, Transient: true, Busy: true, Limited: true, Stale: true}
 
-// A trial is one call's memory of how often it failed, and since when. It is not for concurrent use.
-type trial struct {
+// A Trial is the memory of one call, or of one task, of how often it failed since it last got on, and since when. It is not
+// for concurrent use.
+type Trial struct {
 	patience *Patience
 	began    time.Time // the first attempt
 	host     string    // that it goes to; "" where that is not known
@@ -47,8 +48,12 @@ func waits(first, most time.Duration, jitter float64) *backoff.ExponentialBackOf
 		backoff.WithMultiplier(2), backoff.WithRandomizationFactor(jitter), backoff.WithMaxElapsedTime(0)) // the limit is ours
 }
 
-// wait sleeps before the call is made again after err, or returns why it is not.
-func (t *trial) wait(ctx context.Context, err error) error {
+// Trial begins to remember. It is for what is more than one call; each call has its own.
+func (p *Patience) Trial() *Trial { return &Trial{patience: p} }
+
+// Wait sleeps before another attempt after err, or returns why there is none: err itself, a [*GaveUpError], or the
+// context's cause.
+func (t *Trial) Wait(ctx context.Context, err error) error {
 	t.attempts++
 	if t.began.IsZero() {
 		t.began = time.Now()
@@ -118,7 +123,7 @@ func (p *Patience) deadline(ctx context.Context, limit time.Duration) time.Durat
 // Retry makes a call until it is answered, or fails for good, which includes that what it is about is Busy, or Limited: of
 // these the caller knows more. Each attempt has a deadline. It is for clients that were not equipped with the patience.
 func (p *Patience) Retry(ctx context.Context, call func(context.Context) error) error {
-	t := &trial{patience: p, began: time.Now()}
+	t := &Trial{patience: p, began: time.Now()}
 	for {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -127,7 +132,7 @@ func (p *Patience) Retry(ctx context.Context, call func(context.Context) error) 
 		attempt, cancel := context.WithTimeout(ctx, limit)
 		err := call(attempt)
 		if err != nil && attempt.Err() != nil && ctx.Err() == nil {
-			err = &lateError{limit}
+			err = &LateError{limit}
 		}
 		cancel()
 		switch class := Classify(err); {
@@ -138,7 +143,7 @@ func (p *Patience) Retry(ctx context.Context, call func(context.Context) error) 
 		case class == Busy, class == Limited:
 			return err
 		}
-		if end := t.wait(ctx, err); end != nil {
+		if end := t.Wait(ctx, err); end != nil {
 			if gaveUp := (*GaveUpError)(nil); errors.As(end, &gaveUp) {
 				return fmt.Errorf("%w: %w", gaveUp, err)
 			}
@@ -178,7 +183,7 @@ type trialKey struct{}
 
 // begin gives a call its memory.
 func (p *Patience) begin(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
-	out, metadata, err := next.HandleInitialize(context.WithValue(ctx, trialKey{}, &trial{patience: p}), in)
+	out, metadata, err := next.HandleInitialize(context.WithValue(ctx, trialKey{}, &Trial{patience: p}), in)
 	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the SDK joins what GetRetryToken returns
 		if gaveUp := (*GaveUpError)(nil); errors.As(joined.Unwrap()[len(joined.Unwrap())-1], &gaveUp) {
 			err = fmt.Errorf("%w: %w", gaveUp, joined.Unwrap()[0])
@@ -198,7 +203,7 @@ func (retryer) MaxAttempts() int { return 0 } // no limit but that of GetRetryTo
 
 // GetRetryToken waits, or says why the call is not made again: it alone knows which call it is.
 func (retryer) GetRetryToken(ctx context.Context, err error) (func(error) error, error) {
-	t, ok := ctx.Value(trialKey{}).(*trial)
+	t, ok := ctx.Value(trialKey{}).(*Trial)
 	if !ok || awsmiddleware.GetServiceID(ctx) == metadata {
 		if ok {
 			t.attempts++
@@ -208,7 +213,7 @@ func (retryer) GetRetryToken(ctx context.Context, err error) (func(error) error,
 		}
 		return nothing, Sleep(ctx, firstWait)
 	}
-	if err := t.wait(ctx, err); err != nil {
+	if err := t.Wait(ctx, err); err != nil {
 		return nil, err
 	}
 	return nothing, nil

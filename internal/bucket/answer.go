@@ -11,6 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/dynamo-cmdline/dynamo/internal/account"
 )
 
 // sure refuses a 200 that does not say what S3 says where a call was carried out: whatever stands between may answer with
@@ -19,7 +21,7 @@ func sure(stack *middleware.Stack) error {
 	check := func(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
 		out, metadata, err := next.HandleDeserialize(ctx, in)
 		if err == nil && !(said(out.Result) && plausible(awsmiddleware.GetOperationName(ctx), out.RawResponse)) {
-			err = hollowError{}
+			err = errHollow
 		}
 		return out, metadata, err
 	}
@@ -60,16 +62,8 @@ func plausible(operation string, raw any) bool {
 	return true
 }
 
-// hollowError is an answer that says that all is well, and nothing else.
-type hollowError struct{}
-
-func (hollowError) Error() string { return "the answer is not S3's: it says nothing of what was done" }
-
-// RetryableError tells the SDK that the call can be made again.
-func (hollowError) RetryableError() bool { return true }
-
-// HTTPStatusCode is the answer's: whoever finds none takes the call for one that was never signed.
-func (hollowError) HTTPStatusCode() int { return http.StatusOK }
+// errHollow is an answer that says that all is well, and nothing else.
+var errHollow = account.Garbled("the answer is not S3's: it says nothing of what was done")
 
 // undeleted says what a DeleteObjects has left; an answer names all that it was asked for.
 func undeleted(asked []types.ObjectIdentifier, out *s3.DeleteObjectsOutput) error {
@@ -82,7 +76,7 @@ func undeleted(asked []types.ObjectIdentifier, out *s3.DeleteObjectsOutput) erro
 	}
 	for _, id := range asked {
 		if !named[aws.ToString(id.Key)] {
-			return fmt.Errorf("delete %s: %w", aws.ToString(id.Key), hollowError{})
+			return fmt.Errorf("delete %s: %w", aws.ToString(id.Key), errHollow)
 		}
 	}
 	return nil

@@ -9,18 +9,13 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
-	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go"
-	"github.com/aws/smithy-go/logging"
-	"github.com/aws/smithy-go/middleware"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/dynamo-cmdline/dynamo/internal/account"
 )
 
 // A Folder is a prefix of a bucket.
@@ -28,6 +23,8 @@ type Folder struct {
 	client *s3.Client
 	bucket string
 	prefix string // without a slash at its end; "" is the whole bucket
+
+	patience *account.Patience
 }
 
 // An Error is what a call of S3 met.
@@ -56,76 +53,19 @@ func Split(url string) (bucket, prefix string, err error) {
 	return bucket, prefix, nil
 }
 
-const (
-	// attempts and longestPause are for one call: throttling (503 Slow Down), failures of S3's and of the network.
-	attempts     = 8
-	longestPause = 10 * time.Second
-	// hollowPause is the longest before a call is made again that something else than S3 has answered: it asks for no rest.
-	hollowPause = time.Second
-	// callLimit is for one attempt of a call that is not answered by an object, beside the time that what it sends may take.
-	callLimit = time.Minute
-	// slowest is the bytes per second that may be sent: how they move is not to be seen from here.
-	slowest = 8 << 10
-)
-
-// Client makes a client whose calls are retried by nobody else: those for DynamoDB have few attempts, S3 asks to slow
-// down more often, and what is a whole object can be sent again as a whole only.
+// Client makes a client. It is as patient as the configuration's clients are.
 func Client(cfg aws.Config, options ...func(*s3.Options)) *s3.Client {
 	return s3.NewFromConfig(cfg, append([]func(*s3.Options){func(o *s3.Options) {
-		o.Retryer = retry.NewStandard(func(r *retry.StandardOptions) {
-			r.MaxAttempts, r.RateLimiter = attempts, ratelimit.None
-			long := retry.NewExponentialJitterBackoff(longestPause)
-			r.Backoff = retry.BackoffDelayerFunc(func(attempt int, err error) (time.Duration, error) {
-				d, failed := long.BackoffDelay(attempt, err)
-				if errors.As(err, new(hollowError)) {
-					d = min(d, hollowPause)
-				}
-				return d, failed
-			})
-		})
 		// A dump has checksums of its own, and those for a range say nothing.
 		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
-		o.Logger = logging.Nop{}               // else it warns on stderr
 		o.UsePathStyle = o.BaseEndpoint != nil // other servers know no bucket by a name of DNS
-		o.APIOptions = append(slices.Clone(o.APIOptions), limited, sure)
+		o.APIOptions = append(slices.Clone(o.APIOptions), sure)
 	}}, options...)...)
 }
 
-// limited gives each attempt a deadline, but for those whose answer is read later.
-func limited(stack *middleware.Stack) error {
-	limit := func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
-		if awsmiddleware.GetOperationName(ctx) == "GetObject" {
-			return next.HandleFinalize(ctx, in)
-		}
-		limit := callLimit
-		if req, ok := in.Request.(*smithyhttp.Request); ok && req.ContentLength > 0 {
-			limit += time.Duration(req.ContentLength) * time.Second / slowest
-		}
-		attempt, cancel := context.WithTimeout(ctx, limit)
-		defer cancel()
-		out, metadata, err := next.HandleFinalize(attempt, in)
-		if err != nil && attempt.Err() != nil && ctx.Err() == nil {
-			err = lateError{limit} // the SDK takes what was cut off for what was called off, and does not try again
-		}
-		return out, metadata, err
-	}
-	return stack.Finalize.Insert(middleware.FinalizeMiddlewareFunc("dynamo.limit", limit), "Retry", middleware.After)
-}
-
-// lateError is an attempt without an answer.
-type lateError struct{ limit time.Duration }
-
-func (e lateError) Error() string { return fmt.Sprintf("no answer within %s", e.limit) }
-
-// RetryableError tells the SDK that the call can be made again.
-func (lateError) RetryableError() bool { return true }
-
-// HTTPStatusCode is none: but the call was signed, and sent.
-func (lateError) HTTPStatusCode() int { return 0 }
-
 // Open finds the bucket, which may be in another region than the client's. The errors are an [*Error], [ErrNoBucket] in it.
-func Open(ctx context.Context, client *s3.Client, bucket, prefix string) (*Folder, error) {
-	f := &Folder{client, bucket, prefix}
+func Open(ctx context.Context, client *s3.Client, bucket, prefix string, patience *account.Patience) (*Folder, error) {
+	f := &Folder{client, bucket, prefix, patience}
 	out, err := client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: aws.String(bucket)})
 	region := ""
 	if err == nil {
@@ -167,17 +107,24 @@ func (f *Folder) Folders(ctx context.Context, name string) (names []string, err 
 	if prefix != "" {
 		prefix += "/"
 	}
-	pages := s3.NewListObjectsV2Paginator(f.client, &s3.ListObjectsV2Input{Bucket: &f.bucket, Prefix: &prefix, Delimiter: aws.String("/")})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
+	in := &s3.ListObjectsV2Input{Bucket: &f.bucket, Prefix: &prefix, Delimiter: aws.String("/")}
+	err = account.Pages(func(token string) (string, error) {
+		if token != "" {
+			in.ContinuationToken = aws.String(token)
+		}
+		page, err := f.client.ListObjectsV2(ctx, in)
 		if err != nil {
-			return nil, failed(ctx, "list "+f.Place(name), err)
+			return "", failed(ctx, "list "+f.Place(name), err)
 		}
 		for _, p := range page.CommonPrefixes {
 			names = append(names, strings.TrimSuffix(strings.TrimPrefix(aws.ToString(p.Prefix), prefix), "/"))
 		}
+		return aws.ToString(page.NextContinuationToken), nil
+	})
+	if errors.Is(err, account.ErrRepeats) {
+		err = &Error{"list " + f.Place(name), err}
 	}
-	return names, nil
+	return names, err
 }
 
 // failed says what a call met: that an object is missing as fs.ErrNotExist, that it was told to stop as the context's cause.

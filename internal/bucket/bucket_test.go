@@ -16,8 +16,11 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/dynamo-cmdline/dynamo/internal/account"
 )
 
 func TestSplit(t *testing.T) {
@@ -54,7 +57,7 @@ func serve(t *testing.T, object []byte, answer func(n int, w http.ResponseWriter
 	}))
 	t.Cleanup(func() { server.CloseClientConnections(); server.Close() }) // handlers may still wait for the client
 	cfg := aws.Config{Region: "eu-west-1", BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("a", "b", "")}
-	return &Folder{client: Client(cfg), bucket: "b", prefix: "p"}
+	return &Folder{client: Client(cfg), bucket: "b", prefix: "p", patience: &account.Patience{Stall: 3 * time.Second}}
 }
 
 // What breaks off, or falls silent, anywhere is read on from there, and is what was stored.
@@ -108,7 +111,7 @@ func TestReadGivesUp(t *testing.T) {
 		text   string
 		answer func(n int, w http.ResponseWriter, r *http.Request, rest []byte) bool
 	}{
-		{"nothing more", "broke off 8 times in a row at byte 500", func(n int, w http.ResponseWriter, _ *http.Request, rest []byte) bool {
+		{"nothing more", "broke off at byte 500: gave up after", func(n int, w http.ResponseWriter, _ *http.Request, rest []byte) bool {
 			if n == 1 {
 				half(w, rest)
 			}
@@ -179,7 +182,14 @@ func (slow) Do(r *http.Request) (*http.Response, error) {
 // A part gets the time that a slow line needs for it.
 func TestSlowLine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		client := Client(aws.Config{Region: "eu-west-1", HTTPClient: slow{}, Credentials: credentials.NewStaticCredentialsProvider("a", "b", "")})
+		var patient config.LoadOptions
+		if err := new(account.Patience).Equip(&patient); err != nil {
+			t.Fatal(err)
+		}
+		client := Client(aws.Config{
+			Region: "eu-west-1", HTTPClient: slow{}, Credentials: credentials.NewStaticCredentialsProvider("a", "b", ""),
+			Retryer: patient.Retryer, APIOptions: patient.APIOptions,
+		})
 		_, err := client.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("b"), Key: aws.String("k"), Body: bytes.NewReader(make([]byte, 5<<20))})
 		if err != nil {
 			t.Fatal(err)
@@ -187,12 +197,15 @@ func TestSlowLine(t *testing.T) {
 	})
 }
 
-// An attempt without an answer is one that is made again.
-func TestLateIsRetried(t *testing.T) {
-	if o := Client(aws.Config{Region: "x"}).Options(); !o.Retryer.IsErrorRetryable(fmt.Errorf("x: %w", lateError{})) {
-		t.Error("it is not")
-	}
-	if o := Client(aws.Config{Region: "x"}, func(o *s3.Options) { o.Region = "y" }).Options(); o.UsePathStyle || o.Region != "y" {
-		t.Errorf("%+v", o)
+// A list that repeats a token is an error, and not read for ever.
+func TestFoldersEnd(t *testing.T) {
+	n := 0
+	f := serve(t, nil, func(_ int, w http.ResponseWriter, _ *http.Request, _ []byte) bool {
+		n++
+		fmt.Fprintf(w, "<ListBucketResult><Name>b</Name><IsTruncated>true</IsTruncated><NextContinuationToken>token-%d</NextContinuationToken></ListBucketResult>", n%2)
+		return true
+	})
+	if _, err := f.Folders(t.Context(), "x"); !errors.Is(err, account.ErrRepeats) {
+		t.Errorf("after %d pages: %v", n, err)
 	}
 }

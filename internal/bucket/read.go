@@ -5,19 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/dynamo-cmdline/dynamo/internal/account"
 )
 
-const (
-	// breaks is how often in a row an object's body may break off without a byte.
-	breaks = 8
-	// silence is how long a body may be without a byte before it is asked for again.
-	silence = 30 * time.Second
-)
+// silence is how long a body may be without a byte before it is asked for again.
+const silence = 30 * time.Second
 
 // Open opens an object. A body that breaks off, or falls silent, is asked for again from there, as long as it is the
 // same object. The errors, also those of reading, are fs.ErrNotExist, an [*Error] or the context's cause.
@@ -40,8 +37,8 @@ type body struct {
 	stop   context.CancelCauseFunc
 	at     int64 // bytes that were read
 	size   int64
-	tag    *string // of the object that was opened
-	broken int     // times in a row
+	tag    *string        // of the object that was opened
+	broken *account.Trial // since the last byte; nil for none
 }
 
 var errSilent = errors.New("the answer fell silent")
@@ -53,9 +50,7 @@ func (b *body) ask() error {
 		in.Range = aws.String(fmt.Sprintf("bytes=%d-", b.at))
 	}
 	ctx, stop := context.WithCancelCause(b.ctx)
-	late := time.AfterFunc(callLimit, func() { stop(errSilent) })
 	out, err := b.folder.client.GetObject(ctx, in)
-	late.Stop()
 	if err != nil {
 		stop(nil)
 		return failed(b.ctx, "read "+b.folder.Place(b.name), err)
@@ -82,7 +77,7 @@ func (b *body) Read(p []byte) (int, error) {
 		case b.at > b.size:
 			return 0, &Error{"read " + b.folder.Place(b.name), errors.New("the answer is longer than the object")}
 		case n > 0:
-			b.broken = 0
+			b.broken = nil
 			if err != nil && b.at < b.size {
 				b.close()
 			}
@@ -104,17 +99,16 @@ func (b *body) pause(err error) error {
 	if b.ctx.Err() != nil {
 		return context.Cause(b.ctx)
 	}
-	if b.broken++; b.broken > breaks {
-		return &Error{"read " + b.folder.Place(b.name), fmt.Errorf("it broke off %d times in a row at byte %d: %w", breaks, b.at, err)}
+	if b.broken == nil {
+		b.broken = b.folder.patience.Trial()
 	}
-	timer := time.NewTimer(rand.N(min(longestPause, 50*time.Millisecond<<b.broken)))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-b.ctx.Done():
-		return context.Cause(b.ctx)
+	if end := b.broken.Wait(b.ctx, &account.LateError{Limit: b.silence}); end != nil {
+		if b.ctx.Err() != nil {
+			return end
+		}
+		return &Error{"read " + b.folder.Place(b.name), fmt.Errorf("it broke off at byte %d: %w: %w", b.at, end, err)}
 	}
+	return nil
 }
 
 func (b *body) close() {

@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
+	"github.com/dynamo-cmdline/dynamo/internal/account"
 	"github.com/dynamo-cmdline/dynamo/internal/crash"
 )
 
@@ -25,7 +26,7 @@ const (
 	// partsAtOnce of one file are on their way while the next is filled: a file holds at most four parts, 20 MB.
 	partsAtOnce = 2
 	// cleanLimit is for each call that takes away what is not whole, when all else may be over already.
-	cleanLimit = 2 * callLimit
+	cleanLimit = 2 * time.Minute
 	// grace is how long what is under way may take when the dump is stopped: a call that is cut off may be applied after
 	// all, and then nobody would know what there is to take away.
 	grace = 5 * time.Second
@@ -205,10 +206,10 @@ func (u *Upload) removeVersions() error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(u.ctx), cleanLimit)
 	defer cancel()
 	in := &s3.ListObjectVersionsInput{Bucket: &u.folder.bucket, Prefix: aws.String(u.Key("") + "/")}
-	for {
+	return account.Pages(func(string) (next string, err error) {
 		page, err := u.folder.client.ListObjectVersions(ctx, in)
 		if err != nil {
-			return failed(ctx, "list the versions", err)
+			return "", failed(ctx, "list the versions", err)
 		}
 		var all []types.ObjectIdentifier
 		for _, v := range page.Versions {
@@ -219,15 +220,13 @@ func (u *Upload) removeVersions() error {
 		}
 		for chunk := range slices.Chunk(all, mostDeleted) {
 			if err := u.remove(chunk); err != nil {
-				return err
+				return "", err
 			}
 		}
-		switch {
-		case !aws.ToBool(page.IsTruncated):
-			return nil
-		case aws.ToString(page.NextKeyMarker) == aws.ToString(in.KeyMarker) && aws.ToString(page.NextVersionIdMarker) == aws.ToString(in.VersionIdMarker):
-			return errors.New("list the versions: the same page again and again")
+		if aws.ToBool(page.IsTruncated) {
+			next = aws.ToString(page.NextKeyMarker) + "\n" + aws.ToString(page.NextVersionIdMarker)
 		}
 		in.KeyMarker, in.VersionIdMarker = page.NextKeyMarker, page.NextVersionIdMarker
-	}
+		return next, nil
+	})
 }
