@@ -149,7 +149,7 @@ func TestResumeRefuses(t *testing.T) {
 		{"half of it", func(t *testing.T) { write(t, path, good[:len(good)/2]) }, Mismatch},
 		{"nothing", func(t *testing.T) { write(t, path, nil) }, Mismatch},
 		{"the future", func(t *testing.T) {
-			write(t, path, []byte(strings.Replace(string(good), `"version":1`, `"version":9`, 1)))
+			write(t, path, []byte(strings.Replace(string(good), `"version":2`, `"version":9`, 1)))
 		}, Mismatch},
 		{"another segment count", edit(func(s *runs.State) { s.Segments = 8 }), Mismatch},
 		{"no segments", edit(func(s *runs.State) { s.Segments = 0 }), Mismatch},
@@ -185,7 +185,7 @@ func TestResumeRefuses(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { _ = os.RemoveAll(later.Dir) })
-			state.Ended = &runs.End{Done: true}
+			state.Ended, state.Began = &runs.End{Done: true}, later.Began
 			if err := later.Save(state); err != nil {
 				t.Fatal(err)
 			}

@@ -11,6 +11,7 @@ package runs
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -21,6 +22,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -70,9 +72,12 @@ type State struct {
 	Source  Place           `json:"source"`
 	Target  Place           `json:"target"`
 	Options json.RawMessage `json:"options"` // the command's own
-	Began   time.Time       `json:"began"`
+	Began   time.Time       `json:"began"`   // of [Run]: what runs are ordered by
 	Saved   time.Time       `json:"saved"`
 	Spent   float64         `json:"seconds"` // over all attempts
+
+	// Changed is whether the target may be another one for this run. It is on disk before the first write is sent.
+	Changed bool `json:"changed"`
 
 	Backup   string          `json:"backup,omitempty"`   // ARN
 	BackupAt time.Time       `json:"backup_at,omitzero"` // when it was asked for
@@ -86,15 +91,38 @@ type State struct {
 
 	Late    time.Time `json:"late,omitzero"`     // when a write was last sent that may be applied later
 	Deletes bool      `json:"deletes,omitempty"` // deletes are, or were, under way
+	Journal *Journal  `json:"journal,omitempty"` // nil where it keeps none
 	Letters int64     `json:"letters,omitempty"` // bytes of the dead-letter file that are certain
 	Ended   *End      `json:"ended,omitempty"`   // nil while it runs, and after it was killed
+
+	// Version is that of the format that the state was read in. Before 2 there were neither Changed nor Journal
+	// nor End.Outcome.
+	Version int `json:"-"`
 }
+
+// A Journal is how much of a run's journal is certain. It has the form of the archive's own.
+type Journal struct {
+	Files   int   `json:"files"`
+	Bytes   int64 `json:"bytes"`
+	Entries int64 `json:"entries"`
+}
+
+// An Outcome is what came of an attempt.
+type Outcome string
+
+// The outcomes of an attempt.
+const (
+	Done    Outcome = "done"    // each item has its fate
+	Refused Outcome = "refused" // a guard said no
+	Failed  Outcome = "failed"
+)
 
 // An End is how an attempt ended.
 type End struct {
 	Time    time.Time `json:"time"`
+	Outcome Outcome   `json:"outcome,omitempty"`
 	Done    bool      `json:"done"` // there is nothing to go on with
-	Code    int       `json:"code"` // exit code
+	Code    int       `json:"code"` // exit code; it only tells people
 	Message string    `json:"message,omitempty"`
 }
 
@@ -129,14 +157,20 @@ func (s *Store) Dir() string { return s.dir }
 
 // A Run is a run's directory.
 type Run struct {
-	Name string
-	Dir  string
+	Name  string
+	Dir   string
+	Began time.Time // of a new one: later than that of all others
 }
 
-// New makes the directory of a run that begins now with that table.
+// New makes the directory of a run that begins now with that table. If the clock was set back, it begins right
+// after the latest that there is.
 func (s *Store) New(table string, now time.Time) (*Run, error) {
+	now, err := s.after(now.UTC())
+	if err != nil {
+		return nil, err
+	}
 	for n := 1; ; n++ {
-		name := now.UTC().Format("20060102T150405Z") + "-" + short(table)
+		name := now.Format(stamp) + "-" + short(table)
 		if n > 1 {
 			name += fmt.Sprintf("-%d", n)
 		}
@@ -148,8 +182,31 @@ func (s *Store) New(table string, now time.Time) (*Run, error) {
 		if err != nil {
 			return nil, fmt.Errorf("make the run's directory: %w", err)
 		}
-		return &Run{name, dir}, syncDir(s.dir)
+		return &Run{name, dir, now}, syncDir(s.dir)
 	}
+}
+
+// after is now, or a moment after the latest run, if that began later. Only those are looked at whose names say that
+// they may have.
+func (s *Store) after(now time.Time) (time.Time, error) {
+	entries, err := os.ReadDir(s.dir)
+	if err != nil {
+		return now, fmt.Errorf("list the runs: %w", err)
+	}
+	first := now.Format(stamp)
+	for _, e := range entries {
+		if !named(e.Name()) || e.Name() < first {
+			continue
+		}
+		began := began(e.Name())
+		if _, state, err := s.Load(e.Name()); err == nil {
+			began = state.Began
+		}
+		if !now.After(began) {
+			now = began.Add(time.Nanosecond).UTC()
+		}
+	}
+	return now, nil
 }
 
 // short makes a name of a table's, which may have as many letters as a file name.
@@ -172,7 +229,7 @@ func damaged(format string, args ...any) error {
 
 const (
 	stateFile = "checkpoint.json"
-	version   = 1
+	version   = 2 // and 1 is read
 	// mostState bounds what is read: a million segments with the longest keys
 	// would be more, but nobody has asked for those.
 	mostState = 1 << 30
@@ -195,14 +252,14 @@ func (r *Run) Save(s *State) error {
 		return fmt.Errorf("write the checkpoint: %w", err)
 	}
 	body = append(body, '\n')
-	if err := replace(filepath.Join(r.Dir, stateFile), slices.Concat(headerOf(body), []byte("\n"), body)); err != nil {
+	if err := replace(filepath.Join(r.Dir, stateFile), slices.Concat(headerOf(version, body), []byte("\n"), body)); err != nil {
 		return fmt.Errorf("write the checkpoint: %w", err)
 	}
 	return nil
 }
 
 // headerOf is the first line of a state file, without its end.
-func headerOf(body []byte) []byte {
+func headerOf(version int, body []byte) []byte {
 	sum := sha256.Sum256(body)
 	line, err := json.Marshal(header{format, version, hex.EncodeToString(sum[:])})
 	if err != nil {
@@ -217,7 +274,7 @@ func (s *Store) Load(name string) (*Run, *State, error) {
 	if name == "" || name != filepath.Base(name) || strings.HasPrefix(name, ".") {
 		return nil, nil, fmt.Errorf("run %q: %w", name, fs.ErrNotExist)
 	}
-	r := &Run{name, filepath.Join(s.dir, name)}
+	r := &Run{Name: name, Dir: filepath.Join(s.dir, name)}
 	switch about, err := os.Lstat(r.Dir); {
 	case err != nil:
 		return nil, nil, fmt.Errorf("run %q: %w", name, fs.ErrNotExist)
@@ -267,13 +324,14 @@ func decode(raw []byte) (*State, error) {
 	if head.Version > version {
 		return nil, damaged("it was written by a newer version of this program (format %d, this one knows %d)", head.Version, version)
 	}
-	if !bytes.Equal(line, headerOf(body)) {
+	if head.Version < 1 || !bytes.Equal(line, headerOf(head.Version, body)) {
 		return nil, damaged("its checksum does not match: it was changed or cut")
 	}
 	state := new(State)
 	if err := json.Unmarshal(body, state); err != nil {
 		return nil, damaged("%v", err)
 	}
+	state.Version = head.Version
 	return state, nil
 }
 
@@ -297,24 +355,49 @@ func (s *Store) List() ([]Info, error) {
 		}
 		run, state, err := s.Load(e.Name())
 		if run == nil {
-			run = &Run{e.Name(), filepath.Join(s.dir, e.Name())}
+			run = &Run{Name: e.Name(), Dir: filepath.Join(s.dir, e.Name())}
 		}
 		list = append(list, Info{run, state, err})
 	}
-	slices.SortStableFunc(list, func(a, b Info) int { return strings.Compare(key(b.Name), key(a.Name)) })
+	slices.SortStableFunc(list, func(a, b Info) int {
+		return cmp.Or(b.began().Compare(a.began()), strings.Compare(b.Name, a.Name))
+	})
 	return list, nil
 }
 
-// named reports whether a name is a run's: it begins with a time.
-func named(name string) bool {
-	stamp, _, found := strings.Cut(name, "-")
-	_, err := time.Parse("20060102T150405Z", stamp)
-	return found && err == nil
+// began is when the run began. Of one whose state cannot be read only the second is known: it is taken for the last
+// of that.
+func (i Info) began() time.Time {
+	if i.State != nil {
+		return i.State.Began
+	}
+	return began(i.Name).Add(time.Second)
 }
 
-// key sorts runs of one second in the order that they began: a later one has a
-// number behind its name.
-func key(name string) string {
-	stamp, rest, _ := strings.Cut(name, "-")
-	return fmt.Sprintf("%s %04d %s", stamp, len(rest), rest)
+// stamp is the form of the time that a run's name begins with.
+const stamp = "20060102T150405Z"
+
+// named reports whether a name is a run's: it begins with a time.
+func named(name string) bool {
+	return !began(name).IsZero()
+}
+
+// began is the second in a run's name; the zero time where it has none.
+func began(name string) time.Time {
+	text, _, found := strings.Cut(name, "-")
+	at, err := time.Parse(stamp, text)
+	if !found || err != nil {
+		return time.Time{}
+	}
+	return at
+}
+
+// MayBeOf reports whether a run of that name may be about the table. Behind the table's name there may be a number, and the
+// names of tables may end like that.
+func MayBeOf(name, table string) bool {
+	_, rest, _ := strings.Cut(name, "-")
+	rest, found := strings.CutPrefix(rest, short(table))
+	number, numbered := strings.CutPrefix(rest, "-")
+	_, err := strconv.ParseUint(number, 10, 32)
+	return found && (rest == "" || numbered && err == nil)
 }

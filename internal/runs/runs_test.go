@@ -36,6 +36,16 @@ func begin(t *testing.T, s *Store, table string) *Run {
 	return r
 }
 
+// requireSaved saves a state as of a run that has begun.
+func requireSaved(t *testing.T, r *Run) {
+	t.Helper()
+	state := sample()
+	state.Began = r.Began
+	if err := r.Save(state); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func sample() *State {
 	return &State{
 		Program: "dynamo/1", Command: "copy", Mode: "replace",
@@ -116,8 +126,8 @@ func TestDamage(t *testing.T) {
 	refused("a flipped bit", append([]byte{good[0] ^ 1}, good[1:]...))
 	refused("cut", good[:len(good)-1])
 	refused("something added", append(bytes.Clone(good), '\n'))
-	refused("from the future", bytes.Replace(good, []byte(`"version":1`), []byte(`"version":2`), 1))
-	refused("no version", bytes.Replace(good, []byte(`"version":1`), []byte(`"version":0`), 1))
+	refused("from the future", bytes.Replace(good, []byte(`"version":2`), []byte(`"version":3`), 1))
+	refused("no version", bytes.Replace(good, []byte(`"version":2`), []byte(`"version":0`), 1))
 	refused("empty", nil)
 
 	unlink := func() {
@@ -180,9 +190,7 @@ func TestList(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := r.Save(sample()); err != nil {
-			t.Fatal(err)
-		}
+		requireSaved(t, r)
 		want = append([]string{r.Name}, want...)
 	}
 	if err := os.WriteFile(filepath.Join(s.Dir(), "20261120T101112Z-file"), nil, 0o600); err != nil {
@@ -207,6 +215,68 @@ func TestList(t *testing.T) {
 	}
 	if strings.Join(got, " ") != strings.Join(want, " ") || len(list) != len(want)+1 {
 		t.Fatalf("got  %v\nwant %v", got, want)
+	}
+}
+
+// Runs are in the order that they began in, whatever their names are, also those of one second, and also where the clock
+// was set back.
+func TestOrder(t *testing.T) {
+	s := store(t)
+	var want []string
+	for i, table := range []string{"orders-2020-archive", "orders", "orders-2", "a", "orders", "orders-2-2", "2", "orders-10", "orders"} {
+		when := at.Add(time.Duration(i) * time.Millisecond)
+		if i > 6 {
+			when = at.Add(-time.Hour)
+		}
+		r, err := s.New(table, when)
+		if err != nil {
+			t.Fatal(err)
+		}
+		requireSaved(t, r)
+		want = append([]string{r.Name}, want...)
+		if !MayBeOf(r.Name, table) {
+			t.Errorf("%s is not of table %s", r.Name, table)
+		}
+	}
+	list, err := s.List()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, info := range list {
+		got = append(got, info.Name)
+	}
+	if strings.Join(got, " ") != strings.Join(want, " ") {
+		t.Fatalf("got  %v\nwant %v", got, want)
+	}
+	for name, may := range map[string]bool{
+		"20261120T101112Z-orders": true, "20261120T101112Z-orders-7": true, "20261120T101112Z-my-orders": false,
+		"20261120T101112Z-orders-old": false, "20261120T101112Z-orders2": false, "20261120T101112Z-orders-": false,
+	} {
+		if MayBeOf(name, "orders") != may {
+			t.Errorf("%s: %t", name, !may)
+		}
+	}
+}
+
+// A state of the first format is read, and says that it is one.
+func TestFirstFormat(t *testing.T) {
+	s := store(t)
+	r := begin(t, s, "orders")
+	body := []byte(`{"program":"dynamo/0","command":"copy","phase":"copy","ended":{"time":"2026-11-20T10:11:12Z","done":true,"code":5}}` + "\n")
+	old := append(append(headerOf(1, body), '\n'), body...)
+	if err := os.WriteFile(filepath.Join(r.Dir, stateFile), old, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, state, err := s.Load(r.Name)
+	if err != nil || state.Version != 1 || !state.Done() || state.Changed || state.Journal != nil {
+		t.Fatalf("%+v, %v", state, err)
+	}
+	if err := r.Save(state); err != nil {
+		t.Fatal(err)
+	}
+	if _, state, err = s.Load(r.Name); err != nil || state.Version != version {
+		t.Fatalf("%+v, %v", state, err)
 	}
 }
 

@@ -53,7 +53,7 @@ func runGuards() []guard {
 			return os.Symlink(good, f)
 		}),
 		checkpoint("from a later version", "newer version", func(_ *trial, f string) error {
-			return rewrite(f, func(b []byte) []byte { return bytes.Replace(b, []byte(`"version":1`), []byte(`"version":2`), 1) })
+			return rewrite(f, func(b []byte) []byte { return bytes.Replace(b, []byte(`"version":2`), []byte(`"version":3`), 1) })
 		}),
 		checkpoint("of another format", "no checkpoint", func(_ *trial, f string) error {
 			return rewrite(f, func(b []byte) []byte {
