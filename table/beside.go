@@ -99,26 +99,23 @@ func (c *copying) runBeside(ctx context.Context, b *beside) (err error) {
 		return c.dropped(ctx, b, c.rejectedBefore())
 	}
 	if err := c.restored(ctx, b); err != nil {
-		if kindOf(err) == Refused || errors.Is(err, errUnlike) {
+		if _, over := c.outcome(err); over && !errors.Is(err, errGone) {
 			return c.dropped(ctx, b, err)
 		}
 		return err
 	}
 	err = c.work(ctx)
-	switch kindOf(err) {
-	case 0, Rejected:
+	outcome, over := c.outcome(err)
+	if outcome == runs.Done {
 		if e := c.enter(phaseDrop); e != nil {
 			return e
 		}
-		return c.dropped(ctx, b, err)
-	case Refused: // for good
+	}
+	if over {
 		return c.dropped(ctx, b, err)
 	}
 	return err
 }
-
-// errUnlike is found out late: what AWS says of a backup leaves out its keys' types.
-var errUnlike = errors.New("the keys do not fit")
 
 // restored returns when the temporary table can be read, and is what it was thought to be.
 func (c *copying) restored(ctx context.Context, b *beside) (err error) {
@@ -128,11 +125,12 @@ func (c *copying) restored(ctx context.Context, b *beside) (err error) {
 		c.watch(Phase{Name: phaseRestore}, c.plan.Target)
 	}
 	if b.have, err = b.await(ctx); err != nil {
-		return err
+		return c.abandoned(err)
 	}
 	d := b.have
+	// This is found out late: what AWS says of a backup leaves out its keys' types.
 	if d.Schema != c.plan.Target.Schema || d.Account != c.plan.Target.Account || d.Region != c.plan.Target.Region {
-		return mismatch(BeginAnew, "%w: it was restored as %s with %s, target has %s; nothing was changed", errUnlike, d, d.Schema, c.plan.Target.Schema)
+		return c.ends(runs.Failed, mismatch(beginAnew, "the keys do not fit: it was restored as %s with %s, target has %s; nothing was changed", d, d.Schema, c.plan.Target.Schema))
 	}
 	if !first {
 		return nil
@@ -143,7 +141,7 @@ func (c *copying) restored(ctx context.Context, b *beside) (err error) {
 			return err
 		}
 		if empty {
-			return refused("if it is meant to be: --allow-empty-source", "there are no items in the %s", c.plan.Source)
+			return c.guarded(refused("if it is meant to be: --allow-empty-source", "there are no items in the %s", c.plan.Source))
 		}
 	}
 	return c.enter(c.firstPhase())

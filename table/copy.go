@@ -10,6 +10,7 @@ import (
 
 	"github.com/dynamo-cmdline/dynamo/copier"
 	"github.com/dynamo-cmdline/dynamo/internal/account"
+	"github.com/dynamo-cmdline/dynamo/internal/runs"
 	"github.com/dynamo-cmdline/dynamo/internal/wire"
 	"github.com/dynamo-cmdline/dynamo/query"
 )
@@ -211,7 +212,7 @@ func (c *copying) run(ctx context.Context) error {
 	} else {
 		err = c.work(ctx)
 	}
-	if c.state.Settings == nil || err != nil && kindOf(err) != Rejected {
+	if outcome, _ := c.outcome(err); c.state.Settings == nil || outcome != runs.Done {
 		return err
 	}
 	if e := c.enter(phaseSettings); e != nil { // after which the target may be protected
@@ -226,7 +227,7 @@ func (c *copying) work(ctx context.Context) error {
 	if c.state.Phase == phaseBackup {
 		c.Watch(Phase{Name: phaseBackup})
 		if err := c.backup(ctx); err != nil {
-			return err
+			return c.guarded(err)
 		}
 		if err := c.enter(c.afterBackup()); err != nil {
 			return err
@@ -277,7 +278,7 @@ func (c *copying) verify(ctx context.Context) error {
 	same := differences == 0
 	c.verified, c.expired = &same, comparison.expired.Load()
 	if !same {
-		return &Error{Unequal, "see: dynamo compare; somebody may have written to one of the tables", fmt.Errorf("%d items differ after the copy", differences)}
+		return c.ends(runs.Done, &Error{Unequal, "see: dynamo compare; somebody may have written to one of the tables", fmt.Errorf("%d items differ after the copy", differences)})
 	}
 	return nil
 }
@@ -299,15 +300,15 @@ func (c *copying) move(ctx context.Context) error {
 	options.ReadUnits = c.plan.ReadUnits
 	options.Shape, options.Schema = c.shape, c.plan.Target.Schema
 	options.Stats, options.Reject = &c.moved, c.reject
-	if err := copier.Run(ctx, src, c.target.writer(c.plan.Target), options); err != nil {
+	if err := copier.Run(ctx, src, c.sink(), options); err != nil {
 		return err
 	}
 	if err := c.still(ctx); err != nil {
 		return err
 	}
 	if n := c.moved.Count().Rejected; n > 0 {
-		return &Error{Rejected, "what and why: " + c.letters.Path(),
-			fmt.Errorf("the target refused %d of %d items; all others are in", n, c.moved.Count().Read)}
+		return c.ends(runs.Done, &Error{Rejected, "what and why: " + c.letters.Path(),
+			fmt.Errorf("the target refused %d of %d items; all others are in", n, c.moved.Count().Read)})
 	}
 	return nil
 }
@@ -353,7 +354,7 @@ func (c *copying) sweep(ctx context.Context) (found int64, err error) {
 	options := c.engine()
 	options.ReadUnits = c.plan.TargetReadUnits
 	options.Delete, options.Stats = true, &c.removed
-	if err := copier.Run(ctx, src, c.target.writer(d), options); err != nil {
+	if err := copier.Run(ctx, src, c.sink(), options); err != nil {
 		return 0, err
 	}
 	c.state.Position = nil

@@ -40,7 +40,10 @@ func (c *copying) lookBack() error {
 	target := c.target.place(c.plan.Target)
 	for _, info := range list {
 		s := info.State
-		if s == nil || !sameTarget(s.Target, target) || unchanged(s) {
+		if s == nil || !sameTarget(s.Target, target) {
+			continue
+		}
+		if changed, err := mayHaveChanged(info.Run, s); err == nil && !changed {
 			continue
 		}
 		if t := lateWrite(s, false); t.After(c.lateBefore) {
@@ -69,6 +72,8 @@ func (c *copying) outlive(ctx context.Context, late time.Time) error {
 
 // noteDeletes notes on disk that deletes are under way from now on.
 func (c *copying) noteDeletes() error {
+	c.saving.Lock()
+	defer c.saving.Unlock()
 	c.state.Deletes = true
 	return c.write()
 }

@@ -84,17 +84,27 @@ func (m *making) await(ctx context.Context) (Description, error) {
 	return d, nil
 }
 
-// BeginAnew is the Hint of an [Error] of a run that is over with it: [Resume] cannot go on.
-const BeginAnew = "begin anew: this run cannot be gone on with"
+// beginAnew is the hint for a run that cannot be gone on with.
+const beginAnew = "begin anew: this run cannot be gone on with"
+
+// errGone is the end of what was to be done with a table that is not there any more.
+var errGone = errors.New("it is gone")
+
+// abandoned makes the loss of the table that AWS has made the end of the run.
+func (c *copying) abandoned(err error) error {
+	if errors.Is(err, errGone) {
+		return c.ends(runs.Failed, err)
+	}
+	return err
+}
 
 // gone explains that somebody has deleted the table, or AWS has. While nothing has come of it yet, it can be asked for again.
 func (m *making) gone() error {
-	err := mismatch(BeginAnew, "table %s, which AWS was restoring, is gone", m.note.Name)
 	if !m.again {
-		return err
+		return mismatch(beginAnew, "table %s, which AWS was restoring: %w", m.note.Name, errGone)
 	}
 	m.note.ID, m.note.ARN, m.note.Asked = "", "", time.Time{}
-	return both(mismatch("", "%w", err), m.save())
+	return both(mismatch("", "table %s, which AWS was restoring, is gone", m.note.Name), m.save())
 }
 
 // made describes the table, if it is the one that was asked for.

@@ -169,17 +169,18 @@ func (a *anew) begin(ctx context.Context, source runs.Place) (c *copying, err er
 	if err != nil {
 		return nil, err
 	}
+	if c.dir, err = c.store.New(a.to.name, time.Now()); err != nil {
+		return nil, err
+	}
 	c.state = &runs.State{
-		Program: a.to.agent, Command: commandRestore, Source: source, Target: place, Options: options, Began: c.began.UTC(),
+		Program: a.to.agent, Command: commandRestore, Source: source, Target: place, Options: options, Began: c.dir.Began,
 		Phase: phaseRestore, Segments: 1, Made: &runs.Made{Name: a.to.name, Kept: true}, Settings: noted,
+		Changed: true, // AWS is asked for the table next
 	}
 	if a.make != nil {
 		if c.state.Made.Create, err = json.Marshal(a.make); err != nil {
 			return nil, err
 		}
-	}
-	if c.dir, err = c.store.New(a.to.name, c.began); err != nil {
-		return nil, err
 	}
 	if err := c.write(); err != nil {
 		return nil, err
@@ -232,7 +233,7 @@ func (c *copying) made(ctx context.Context, p *past) error {
 	}
 	d, err := m.await(ctx)
 	if err != nil {
-		return err
+		return c.abandoned(err)
 	}
 	c.plan.Target = d
 	c.state.Target = c.target.place(d)
@@ -245,7 +246,7 @@ func (c *copying) made(ctx context.Context, p *past) error {
 // rejectedBefore is how a run ends of which only the rest is done here, after all its items had their fate.
 func (c *copying) rejectedBefore() error {
 	if n := c.over.Rejected; n > 0 {
-		return &Error{Rejected, "what and why: " + filepath.Join(c.dir.Dir, lettersName), fmt.Errorf("the target refused %d items; all others are in", n)}
+		return c.ends(runs.Done, &Error{Rejected, "what and why: " + filepath.Join(c.dir.Dir, lettersName), fmt.Errorf("the target refused %d items; all others are in", n)})
 	}
 	return nil
 }
@@ -293,7 +294,7 @@ func resumeAs(ctx context.Context, store *runs.Store, name string, to *Table, o 
 		}
 	}
 	c.dir, c.state, c.earlier = dir, state, time.Duration(state.Spent*float64(time.Second))
-	c.state.Ended = nil
+	c.state.Ended, c.state.Changed = nil, true
 	if err := c.lock.Hold(name); err != nil {
 		return Summary{}, both(err, c.lock.Release())
 	}

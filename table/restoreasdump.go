@@ -163,7 +163,7 @@ func (c *copying) makeFor(ctx context.Context, source *stored, create *dynamodb.
 	c.watch(Phase{Name: phaseRestore}, c.plan.Target)
 	d, err := m.await(ctx)
 	if err != nil {
-		return err
+		return c.abandoned(err)
 	}
 	if empty, err := c.target.empty(ctx, d); err != nil {
 		return err
@@ -173,9 +173,9 @@ func (c *copying) makeFor(ctx context.Context, source *stored, create *dynamodb.
 	c.plan.Target = d
 	if err := c.allowed(d); err != nil {
 		if gone := c.unmake(ctx, d); gone != nil {
-			return &Error{kindOf(err), hintOf(err), errors.Join(err, fmt.Errorf("the new table %s is left, and empty: %w", d.Table, gone))}
+			err = &Error{kindOf(err), hintOf(err), errors.Join(err, fmt.Errorf("the new table %s is left, and empty: %w", d.Table, gone))}
 		}
-		return err
+		return c.guarded(err)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package table
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,8 +13,8 @@ import (
 
 	"github.com/dynamo-cmdline/dynamo/copier"
 	"github.com/dynamo-cmdline/dynamo/internal/account"
+	"github.com/dynamo-cmdline/dynamo/internal/archive"
 	"github.com/dynamo-cmdline/dynamo/internal/runs"
-	"github.com/dynamo-cmdline/dynamo/query"
 )
 
 // ResumeOptions are what a run's directory cannot say. The zero value works.
@@ -86,11 +87,8 @@ func Resume(ctx context.Context, name string, o ResumeOptions) (Summary, error) 
 		c.source = source
 	case commandTruncate:
 	case commandUndo:
-		if c.undone, _, err = findUndone(store, saved.Undoes); err != nil {
+		if c.undone, err = findUndone(store, saved.Undoes, saved.Incomplete); err != nil {
 			return Summary{}, c.misfit(name, err)
-		}
-		if c.undone.backup != "" {
-			return Summary{}, c.misfit(name, fmt.Errorf("the journal of run %s is gone", saved.Undoes))
 		}
 		c.undone.Force = saved.Force
 	default:
@@ -113,9 +111,6 @@ func latest(store *runs.Store) (string, error) {
 		if info.State == nil {
 			return "", new(copying).misfit(info.Name, info.Err)
 		}
-		if unchanged(info.State) {
-			continue
-		}
 		over := info.State.Done()
 		for _, w := range written {
 			over = over || sameTarget(w, info.State.Target)
@@ -123,7 +118,13 @@ func latest(store *runs.Store) (string, error) {
 		if !over {
 			return info.Name, nil
 		}
-		written = append(written, info.State.Target)
+		changed, err := mayHaveChanged(info.Run, info.State)
+		if err != nil {
+			return "", new(copying).misfit(info.Name, err)
+		}
+		if changed {
+			written = append(written, info.State.Target)
+		}
 	}
 	return "", usage("see: dynamo runs", "there is no unfinished run in %s", store.Dir())
 }
@@ -158,6 +159,8 @@ type Run struct {
 
 	// State is "running", "unfinished", "done" or "damaged".
 	State   string `json:"state"`
+	Outcome string `json:"outcome,omitempty"` // "done", "refused" by a guard, or "failed"; "" while it has not ended
+	Changed bool   `json:"changed"`           // its target may be another one for it
 	Phase   string `json:"phase,omitempty"`   // what it is at, or was when it ended
 	Code    int    `json:"code,omitempty"`    // how it ended; 0 also while it has not
 	Message string `json:"message,omitempty"` // likewise, or what is damaged
@@ -198,12 +201,13 @@ func Runs(dir string) ([]Run, error) {
 }
 
 func (r Run) with(s *runs.State, store *runs.Store, busy map[runs.Place]string) Run {
-	var t tally
-	if s.Counts != nil {
-		if err := json.Unmarshal(s.Counts, &t); err != nil {
-			r.Message = fmt.Sprint(err)
-			return r
-		}
+	t, err := talliedBy(s)
+	if err == nil {
+		r.Changed, err = mayHaveChanged(&runs.Run{Name: r.Name, Dir: r.Dir}, s)
+	}
+	if err != nil {
+		r.Message = fmt.Sprint(err)
+		return r
 	}
 	side := func(p runs.Place) Description {
 		return Description{Profile: p.Profile, Account: p.Account, Region: p.Region, Table: p.Table, Path: p.Path, Backup: p.Backup}
@@ -226,57 +230,56 @@ func (r Run) with(s *runs.State, store *runs.Store, busy map[runs.Place]string) 
 		r.State = "unfinished"
 	}
 	if s.Ended != nil {
-		r.Code, r.Message = s.Ended.Code, s.Ended.Message
+		r.Code, r.Message, r.Outcome = s.Ended.Code, s.Ended.Message, string(s.Ended.Outcome)
 	}
 	return r
 }
 
-// find looks for the latest run on this target, and takes it if it is this very
+// find looks for the latest run that has changed this target, or was about to, and takes it if it is this very
 // copy and not finished.
 func (c *copying) find() error {
 	list, err := c.store.List()
 	if err != nil {
 		return err
 	}
+	why := ""
 	for _, info := range list {
 		if info.State == nil {
-			if strings.HasSuffix(info.Name, "-"+c.plan.Target.Table) {
+			if runs.MayBeOf(info.Name, c.plan.Target.Table) {
 				return c.misfit(info.Name, info.Err)
 			}
 			continue
 		}
-		if !sameTarget(info.State.Target, c.target.place(c.plan.Target)) || unchanged(info.State) {
+		if !sameTarget(info.State.Target, c.target.place(c.plan.Target)) {
 			continue
 		}
-		s := info.State
-		if source := c.from(); s.Done() || s.Command != c.command || s.Mode != string(c.mode()) ||
-			s.Source.Profile != source.Profile || s.Source.Name != source.Name || s.Source.Path != source.Path || s.Source.Backup != source.Backup ||
-			s.Target.Profile != c.target.profile || s.Target.Name != c.target.name || !sameSlice(sliceOf(s), c.Slice) {
+		if !info.State.Done() {
+			other := cmp.Or(c.otherSides(info.State), c.otherOptions(info.State))
+			if other == "" {
+				c.target.log.Info("going on with a run", "run", info.Name)
+				return c.load(info.Name)
+			}
+			why = fmt.Sprintf("run %s is unfinished, but is not this very %s: %s", info.Name, c.command, other)
+		}
+		changed, err := mayHaveChanged(info.Run, info.State)
+		if err != nil {
+			return c.misfit(info.Name, err)
+		}
+		if changed {
 			break
 		}
-		c.target.log.Info("going on with a run", "run", info.Name)
-		return c.load(info.Name)
+	}
+	if why != "" {
+		c.plan.Warnings = append(c.plan.Warnings, why)
 	}
 	c.target.log.Info("there is no unfinished run of this " + c.command + ": beginning one")
 	return nil
-}
-
-// sliceOf is the part of the table that a run is about.
-func sliceOf(s *runs.State) *query.Query {
-	var o savedOptions
-	if json.Unmarshal(s.Options, &o) != nil {
-		return nil // load says so
-	}
-	return o.Slice
 }
 
 // sameTarget reports whether two runs are about one table, be it made anew.
 func sameTarget(a, b runs.Place) bool {
 	return a.Account == b.Account && a.Region == b.Region && a.Table == b.Table && a.Address == b.Address
 }
-
-// unchanged reports whether the run ended before it changed anything.
-func unchanged(s *runs.State) bool { return s.Ended != nil && s.Ended.Code == int(Refused) }
 
 // load takes up a run where it was left, if all fits.
 func (c *copying) load(name string) error {
@@ -288,10 +291,11 @@ func (c *copying) load(name string) error {
 		return c.misfit(name, err)
 	}
 	c.dir, c.state = dir, state
-	if state.Counts != nil {
-		if err := json.Unmarshal(state.Counts, &c.before); err != nil {
-			return c.misfit(name, err)
-		}
+	if c.before, err = talliedBy(state); err != nil {
+		return c.misfit(name, err)
+	}
+	if err := c.checkJournal(); err != nil {
+		return c.misfit(name, err)
 	}
 	c.earlier = time.Duration(state.Spent * float64(time.Second))
 	state.Ended, state.Deletes = nil, false
@@ -317,9 +321,35 @@ func (c *copying) load(name string) error {
 		return c.misfit(name, err)
 	}
 	c.plan.Unattended = c.plan.Unattended || options.Unattended
+	if c.since != "" {
+		c.plan.Unattended = false
+		c.plan.Warnings = append(c.plan.Warnings, fmt.Sprintf("run %s has written to the table since this run was broken off", c.since))
+		if state.Phase == phaseBackup { // which has nothing of that
+			state.Backup, state.BackupAt = "", time.Time{}
+		}
+	}
 	if options.Shaped != (c.Shape != nil) {
 		return c.misfit(name, errors.New("it changes items on their way by a function of its program: go on with it there"))
 	}
+	return nil
+}
+
+// checkJournal makes sure that nothing is lost of the run's journal: what the run has changed already it finds to be
+// in order, and would not write down again.
+func (c *copying) checkJournal() error {
+	if !keepsJournal(c.command, c.CopyOptions) {
+		return nil
+	}
+	want, err := journalOf(c.state)
+	if err != nil {
+		return err
+	}
+	have, err := archive.CheckJournal(c.journalDir(), want)
+	if err != nil {
+		return fmt.Errorf("the journal is damaged: %w", err)
+	}
+	size := runs.Journal(have)
+	c.state.Journal = &size
 	return nil
 }
 
@@ -346,11 +376,10 @@ func (c *copying) fits(dir *runs.Run, s *runs.State) error {
 			return fmt.Errorf("its %s %s was replaced by another table of the same name", side.name, side.now)
 		}
 	}
+	if other := c.otherOptions(s); other != "" {
+		return errors.New(other)
+	}
 	switch {
-	case !sameSlice(sliceOf(s), c.Slice):
-		return errors.New("it is about another part of the table")
-	case s.Command != c.command || s.Mode != string(c.mode()):
-		return fmt.Errorf("it is a %s of mode %q", s.Command, s.Mode)
 	case s.Done():
 		return errors.New("it is finished")
 	case !slices.Contains([]string{phaseRestore, phaseBackup, phaseTruncate, phaseCopy, phaseSync, phaseUndo, phaseDrop}, s.Phase):
@@ -364,12 +393,23 @@ func (c *copying) fits(dir *runs.Run, s *runs.State) error {
 	if err != nil {
 		return err
 	}
-	for _, later := range list {
-		if later.Name == dir.Name {
-			break
+	later := true
+	for _, other := range list {
+		if other.Name == dir.Name {
+			later = false
+			continue
 		}
-		if later.State != nil && sameTarget(later.State.Target, s.Target) && !unchanged(later.State) {
-			return fmt.Errorf("run %s has written to the same table since", later.Name)
+		if other.State == nil || !sameTarget(other.State.Target, s.Target) {
+			continue
+		}
+		changed, err := mayHaveChanged(other.Run, other.State)
+		switch {
+		case err != nil:
+			return err
+		case changed && later:
+			return fmt.Errorf("run %s has written to the same table since", other.Name)
+		case changed && other.State.Saved.After(s.Saved): // it was gone on with meanwhile
+			c.since = other.Name
 		}
 	}
 	return nil

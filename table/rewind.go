@@ -45,7 +45,7 @@ const rewindBytes = 1 << 20
 
 func (c *copying) rewind(deletes bool) *rewind {
 	d := c.plan.Target
-	next, stop := iter.Pull2(archive.ReadJournal(c.undone.dir, d.Schema))
+	next, stop := iter.Pull2(archive.ReadJournal(c.undone.dir, d.Schema, c.undone.record))
 	return &rewind{copying: c, getter: getter{c.target.plane(d), targetSide}, deletes: deletes, next: next, stop: stop}
 }
 

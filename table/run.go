@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/dynamo-cmdline/dynamo/copier"
@@ -39,7 +41,10 @@ type kept struct {
 	before  tally         // of earlier attempts, but for what the engine starts with
 	start   tally         // what the engine starts with
 	earlier time.Duration // of earlier attempts
+	since   string        // the run that has written to the target since this one was broken off; "" for none
 	over    *tally        // what there is to count, where all that is left to do counts nothing
+	saving  sync.Mutex    // of the state, while the engine is at work
+	noted   atomic.Bool   // that something is about to be changed is on disk
 
 	lateBefore time.Time // when attempts or runs before may last have sent a write that is applied later; zero for never
 }
@@ -50,6 +55,8 @@ type savedOptions struct {
 	Shaped bool   `json:"shaped,omitempty"`
 	Undoes string `json:"undoes,omitempty"` // the run that an undo undoes
 	Force  bool   `json:"force,omitempty"`  // UndoOptions.Force
+
+	Incomplete bool `json:"incomplete,omitempty"` // UndoOptions.Incomplete
 }
 
 // openRuns opens the directory of runs; "" is the default.
@@ -80,7 +87,7 @@ func (c *copying) prepare(ctx context.Context, name string) (err error) {
 		return err
 	}
 	if c.undone != nil {
-		if err = c.undone.survey(ctx, c.plan.Target.Schema); err != nil {
+		if err = c.survey(ctx); err != nil {
 			return err
 		}
 	}
@@ -126,26 +133,27 @@ func (t *Table) place(d Description) runs.Place {
 func (c *copying) begin() error {
 	saved := savedOptions{CopyOptions: c.CopyOptions, Shaped: c.Shape != nil}
 	if c.undone != nil {
-		saved.Undoes, saved.Force = c.undone.Undoes, c.undone.Force
+		saved.Undoes, saved.Force, saved.Incomplete = c.undone.Undoes, c.undone.Force, c.undone.Incomplete
 	}
 	options, err := json.Marshal(saved)
 	if err != nil {
 		return fmt.Errorf("keep the options: %w", err)
 	}
+	made := c.dir != nil // its target
+	if !made {
+		if c.dir, err = c.store.New(c.plan.Target.Table, time.Now()); err != nil {
+			return err
+		}
+	}
 	c.state = &runs.State{
 		Program: c.target.agent, Command: c.command, Mode: string(c.mode()),
 		Source: c.from(), Target: c.target.place(c.plan.Target),
-		Options: options, Began: c.began.UTC(), Phase: c.firstPhase(), Segments: c.plan.Segments,
-		Settings: c.settings,
+		Options: options, Began: c.dir.Began, Phase: c.firstPhase(), Segments: c.plan.Segments,
+		Settings: c.settings, Changed: made,
 	}
 	if b, ok := c.source.(*beside); ok {
 		c.state.Made, c.state.Phase = &runs.Made{Name: c.plan.Temporary}, phaseRestore
 		b.note = c.state.Made
-	}
-	if c.dir == nil { // or the run has made its target
-		if c.dir, err = c.store.New(c.plan.Target.Table, c.began); err != nil {
-			return err
-		}
 	}
 	return c.write()
 }
@@ -196,6 +204,8 @@ func (c *copying) position() copier.Checkpoint {
 // save keeps a checkpoint of the engine's. What is behind it is in the target
 // or in the dead-letter file.
 func (c *copying) save(at copier.Checkpoint) error {
+	c.saving.Lock()
+	defer c.saving.Unlock()
 	sure, err := c.letters.Sync()
 	if err != nil {
 		return err
@@ -222,6 +232,10 @@ func (c *copying) save(at copier.Checkpoint) error {
 // write puts the state on disk.
 func (c *copying) write() error {
 	c.state.Spent, c.state.Late = c.spent().Seconds(), c.late()
+	if j := c.journal(); j != nil {
+		size := runs.Journal(j.Size())
+		c.state.Journal = &size
+	}
 	return c.dir.Save(c.state)
 }
 
@@ -239,12 +253,12 @@ func (c *copying) reject(w item.Write, f *copier.Fault) error {
 
 // end writes down how the run ended, and returns why it did not end well.
 func (c *copying) end(err error) error {
-	kind := kindOf(err)
-	c.state.Ended = &runs.End{Time: time.Now().UTC(), Done: err == nil || kind == Rejected || kind == Refused || hintOf(err) == BeginAnew, Code: int(kind)}
+	outcome, over := c.outcome(err)
+	c.state.Ended = &runs.End{Time: time.Now().UTC(), Outcome: outcome, Done: over, Code: int(kindOf(err))}
 	if err != nil {
 		c.state.Ended.Message = err.Error()
 	}
-	if err == nil || kind == Rejected {
+	if outcome == runs.Done {
 		c.state.Phase = phaseDone
 	}
 	failed := c.write()
@@ -255,7 +269,7 @@ func (c *copying) end(err error) error {
 		return failed
 	}
 	if failed != nil {
-		return &Error{kind, hintOf(err), errors.Join(err, failed)}
+		return &Error{kindOf(err), hintOf(err), errors.Join(err, failed)}
 	}
 	return err
 }

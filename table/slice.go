@@ -3,7 +3,6 @@ package table
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -241,11 +240,4 @@ func sliceText(q *query.Query) string {
 		}
 	}
 	return strings.Join(parts, ", ")
-}
-
-// sameSlice reports whether two runs are about one slice.
-func sameSlice(a, b *query.Query) bool {
-	x, err := json.Marshal(a)
-	y, err2 := json.Marshal(b)
-	return err == nil && err2 == nil && bytes.Equal(x, y)
 }

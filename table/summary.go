@@ -42,6 +42,8 @@ type Summary struct {
 	NotPutBack  []string `json:"not_put_back,omitempty"`    // settings of a new table, and why
 	Verified    *bool    `json:"verified,omitempty"`        // whether the tables were equal afterwards, where that was asked for
 	Expired     int64    `json:"expired,omitempty"`         // items that one table lacked then because their time, by its TTL, has passed: no differences
+
+	Resumable bool `json:"-"` // it did not come to its end, and [Resume] can go on with it
 }
 
 // A tally is what a run has counted, over all its attempts.
@@ -105,6 +107,17 @@ func (c *copying) tally() tally {
 	return t
 }
 
+// journal is the run's own; nil for none.
+func (c *copying) journal() *archive.Journal {
+	switch {
+	case c.syncing != nil:
+		return c.syncing.journal
+	case c.undone != nil:
+		return c.undone.own
+	}
+	return nil
+}
+
 func (c *copying) summary() Summary {
 	t := c.tally()
 	s := Summary{
@@ -117,15 +130,11 @@ func (c *copying) summary() Summary {
 	if c.syncing != nil {
 		s.Extras = c.syncing.keptBack
 	}
-	var journal *archive.Journal
-	switch {
-	case c.syncing != nil:
-		journal = c.syncing.journal
-	case c.undone != nil:
-		journal, s.Undoes = c.undone.own, c.undone.Undoes
+	if c.undone != nil {
+		s.Undoes = c.undone.Undoes
 	}
-	if journal != nil {
-		if size := journal.Size(); size.Bytes > 0 {
+	if j := c.journal(); j != nil {
+		if size := j.Size(); size.Bytes > 0 {
 			s.Journal, s.JournalSize = c.journalDir(), size.Bytes
 		}
 	}
@@ -135,6 +144,7 @@ func (c *copying) summary() Summary {
 	}
 	if c.state != nil {
 		s.Backup = c.state.Backup
+		s.Resumable = c.state.Ended != nil && !c.state.Done()
 		if m := c.state.Made; m != nil && !m.Kept && !m.Asked.IsZero() {
 			s.Temporary = m.Name
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"github.com/dynamo-cmdline/dynamo/copier"
 	"github.com/dynamo-cmdline/dynamo/internal/archive"
 	"github.com/dynamo-cmdline/dynamo/internal/crash"
+	"github.com/dynamo-cmdline/dynamo/internal/runs"
 	"github.com/dynamo-cmdline/dynamo/internal/wire"
 	"github.com/dynamo-cmdline/dynamo/item"
 )
@@ -48,7 +48,7 @@ func (c *copying) sync(ctx context.Context) error {
 	s := &syncing{copying: c, puts: newFeed(), deletes: newFeed(), written: make(chan struct{})}
 	c.syncing = s
 	if c.plan.Journal {
-		journal, err := archive.OpenJournal(c.journalDir())
+		journal, err := c.openJournal()
 		if err != nil {
 			return err
 		}
@@ -77,12 +77,21 @@ func both(err, second error) error {
 	return errors.Join(err, second)
 }
 
-func (c *copying) journalDir() string { return filepath.Join(c.dir.Dir, "journal") }
+func (c *copying) journalDir() string { return journalIn(c.dir) }
+
+// openJournal begins the run's journal, or goes on with it.
+func (c *copying) openJournal() (*archive.Journal, error) {
+	var have archive.JournalSize
+	if c.state.Journal != nil {
+		have = archive.JournalSize(*c.state.Journal)
+	}
+	return archive.OpenJournal(c.journalDir(), have)
+}
 
 // run has three at work: the join, the puts and the deletes.
 func (s *syncing) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	sink := s.target.writer(s.plan.Target)
+	sink := s.sink()
 	from, err := s.half(s.source, s.plan.Source, sourceSide)
 	if err != nil {
 		return err
@@ -218,11 +227,11 @@ func (s *syncing) extras(ctx context.Context, n int64) (bool, error) {
 	case s.moved.Count().Rejected > 0:
 		return false, nil
 	case count.Source == 0 && s.plan.Source.Items > 0 && !s.AllowEmptySource:
-		return false, refused("if the source really is empty: --allow-empty-source",
-			"source %s reads as empty, but AWS counts %d items in it; nothing was deleted", s.plan.Source, s.plan.Source.Items)
+		return false, s.guarded(refused("if the source really is empty: --allow-empty-source",
+			"source %s reads as empty, but AWS counts %d items in it; nothing was deleted", s.plan.Source, s.plan.Source.Items))
 	case s.MaxDelete != nil && n > s.MaxDelete.of(count.Target):
-		return false, refused("nothing was deleted; all else is in the target",
-			"%d items are only in the target, more than --max-delete %s allows", n, s.MaxDelete)
+		return false, s.guarded(refused("nothing was deleted; all else is in the target",
+			"%d items are only in the target, more than --max-delete %s allows", n, s.MaxDelete))
 	}
 	if err := s.still(ctx); err != nil {
 		return false, err
@@ -251,7 +260,7 @@ func (s *syncing) verdict() error {
 	if s.keptBack > 0 {
 		text += fmt.Sprintf("; therefore %d items that only the target has were not deleted", s.keptBack)
 	}
-	return &Error{Rejected, "what and why: " + s.letters.Path(), errors.New(text)}
+	return s.ends(runs.Done, &Error{Rejected, "what and why: " + s.letters.Path(), errors.New(text)})
 }
 
 // A getter reads items back for a join.

@@ -65,7 +65,7 @@ func (p pair) oldImages(t *testing.T, dir string) map[string]string {
 		schema.Sort = item.Attr{Name: p.Sort.Name, Type: item.Type(p.Sort.Type[0])}
 	}
 	old := map[string]string{}
-	for line, err := range archive.ReadJournal(dir, schema) {
+	for line, err := range archive.ReadJournal(dir, schema, archive.JournalRecord{}) {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"sync/atomic"
 	"time"
 
@@ -22,6 +21,9 @@ import (
 type UndoOptions struct {
 	RunDir string // where runs are kept, as in [CopyOptions]
 	Force  bool   // put back, or remove, also what has changed since the run
+
+	// Incomplete goes on with what is left of a journal that is damaged, or that has lost a part; what is missing stays as it is.
+	Incomplete bool
 
 	Workers    int           // most batches in flight; 0 means 64 a core, at most 256
 	WriteUnits Budget        // most write capacity units per second
@@ -40,8 +42,12 @@ type UndoOptions struct {
 type UndoPlan struct {
 	Undoes string `json:"undoes,omitempty"` // the run
 	Force  bool   `json:"force,omitempty"`
-	Keys   int64  `json:"keys"`  // that the run has changed, or was about to, by its journal
-	Added  int64  `json:"added"` // of these: there was no item before
+
+	Incomplete bool  `json:"incomplete,omitempty"` // what is left of the journal is believed to be all
+	Lost       int64 `json:"lost,omitempty"`       // how many entries of it are missing
+
+	Keys  int64 `json:"keys"`  // that the run has changed, or was about to, by its journal
+	Added int64 `json:"added"` // of these: there was no item before
 
 	// What the table says to that; only from [PlanUndo].
 	Written   int64 `json:"written"`   // items to put back
@@ -94,7 +100,7 @@ func PlanUndo(ctx context.Context, run string, o UndoOptions) (Plan, error) {
 	if c.plan, err = c.planUndo(ctx); err != nil {
 		return c.plan, err
 	}
-	if err := c.undone.survey(ctx, c.plan.Target.Schema); err != nil {
+	if err := c.survey(ctx); err != nil {
 		return c.plan, err
 	}
 	c.Watch(Phase{Name: "count", Items: c.undone.Keys, Stats: &c.moved})
@@ -126,12 +132,11 @@ func beginUndo(ctx context.Context, run string, o UndoOptions) (*copying, error)
 		Workers: o.Workers, WriteUnits: o.WriteUnits, Stall: o.Stall, Protected: o.Protected, AllowProtected: o.AllowProtected,
 		Segments: 1, RunDir: o.RunDir, Unattended: o.Unattended, Confirm: o.Confirm, Watch: o.Watch,
 	}.defaults()}
-	var target runs.Place
-	if c.undone, target, err = findUndone(store, run); err != nil {
+	if c.undone, err = findUndone(store, run, o.Incomplete); err != nil {
 		return nil, err
 	}
 	c.undone.Force = o.Force
-	c.target, err = reopen(ctx, target, ResumeOptions{Access: o.Access})
+	c.target, err = reopen(ctx, c.undone.target, ResumeOptions{Access: o.Access})
 	return c, err
 }
 
@@ -145,41 +150,27 @@ func latestChange(store *runs.Store) (string, error) {
 		if info.State == nil {
 			return "", mismatch("name a run: dynamo undo RUN", "undo run %s: %w", info.Name, info.Err)
 		}
-		some, err := mayHaveChanged(info.Run, info.State)
+		changed, err := mayHaveChanged(info.Run, info.State)
 		if err != nil {
 			return "", mismatch("name a run: dynamo undo RUN", "undo run %s: %w", info.Name, err)
 		}
-		if some {
+		if changed {
 			return info.Name, nil
 		}
 	}
 	return "", usage("see: dynamo runs", "no run in %s has changed anything", store.Dir())
 }
 
-// mayHaveChanged reports whether a run has changed something, as far as its directory knows.
-func mayHaveChanged(dir *runs.Run, s *runs.State) (bool, error) {
-	var t tally
-	if s.Counts != nil {
-		if err := json.Unmarshal(s.Counts, &t); err != nil {
-			return false, err
-		}
-	}
-	files, err := os.ReadDir(filepath.Join(dir.Dir, "journal"))
-	if errors.Is(err, fs.ErrNotExist) {
-		err = nil
-	}
-	return len(files) > 0 || t.Written+t.Deleted > 0 || !s.Done() && (s.Phase == phaseTruncate || s.Phase == phaseCopy), err
-}
-
 // undone is the run that an undo undoes.
 type undone struct {
 	UndoPlan
 	target runs.Place
-	dir    string           // of its journal
-	backup string           // what to go back to where it has no journal
-	what   string           // the run's command
-	own    *archive.Journal // the undo's; nil for none
-	late   time.Time        // when the run last sent something that may be applied after all; zero for never
+	dir    string                // of its journal
+	record archive.JournalRecord // what is known of that
+	backup string                // what to go back to where it has no journal
+	what   string                // the run's command
+	own    *archive.Journal      // the undo's; nil for none
+	late   time.Time             // when the run last sent something that may be applied after all; zero for never
 
 	// later are the digests of keys that have more than one line: a run that went on has
 	// perhaps put something else than it was about to at first. "" stands for a delete.
@@ -188,31 +179,45 @@ type undone struct {
 	unchanged, left atomic.Int64
 }
 
-// findUndone finds the run, and its journal, and the place of its table.
-func findUndone(store *runs.Store, name string) (*undone, runs.Place, error) {
+// findUndone finds the run, and what it has kept. Incomplete takes what is left of a journal.
+func findUndone(store *runs.Store, name string, incomplete bool) (*undone, error) {
 	dir, s, err := store.Load(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, runs.Place{}, usage("see: dynamo runs", "%w", err)
-	}
-	some := false
-	if err == nil {
-		some, err = mayHaveChanged(dir, s)
+		return nil, usage("see: dynamo runs", "%w", err)
 	}
 	if err != nil {
-		return nil, runs.Place{}, mismatch("nothing was changed", "undo run %s: %w", name, err)
+		return nil, mismatch("nothing was changed", "undo run %s: %w", name, err)
 	}
-	u := &undone{UndoPlan: UndoPlan{Undoes: name}, what: s.Command, target: s.Target, dir: filepath.Join(dir.Dir, "journal"), late: lateWrite(s, true)}
-	if _, err := os.Lstat(u.dir); err == nil {
-		return u, s.Target, nil
+	u := &undone{UndoPlan: UndoPlan{Undoes: name, Incomplete: incomplete}, what: s.Command, target: s.Target, dir: journalIn(dir), late: lateWrite(s, true)}
+	changed, err := mayHaveChanged(dir, s)
+	var saved savedOptions
+	if err == nil {
+		err = json.Unmarshal(s.Options, &saved)
 	}
+	if err == nil {
+		u.record, err = journalOf(s)
+	}
+	if err != nil {
+		return nil, mismatch("nothing was changed", "undo run %s: %w", name, err)
+	}
+	u.record.Incomplete = incomplete
 	switch {
-	case !some:
-		return nil, s.Target, usage("see: dynamo runs", "run %s has changed nothing: there is nothing to undo", name)
+	case !changed:
+		return nil, usage("see: dynamo runs", "run %s has changed nothing: there is nothing to undo", name)
+	case keepsJournal(s.Command, saved.CopyOptions):
+		if _, err := os.Lstat(u.dir); errors.Is(err, fs.ErrNotExist) {
+			hint := "nothing was changed"
+			if s.Backup != "" {
+				hint += "; what was there before is in the backup " + s.Backup
+			}
+			return nil, mismatch(hint, "undo run %s: its journal %s is gone", name, u.dir)
+		}
 	case s.Backup == "":
-		return nil, s.Target, usage("", "run %s kept neither a journal nor a backup: there is nothing to go back to", name)
+		return nil, usage("", "run %s kept neither a journal nor a backup: there is nothing to go back to", name)
+	default:
+		u.backup = s.Backup
 	}
-	u.backup = s.Backup
-	return u, s.Target, nil
+	return u, nil
 }
 
 // planUndo looks at the table.
@@ -237,13 +242,30 @@ func (c *copying) planUndo(ctx context.Context) (Plan, error) {
 }
 
 // survey reads the whole journal, so that damage is found before anything is written.
+func (c *copying) survey(ctx context.Context) error {
+	u := c.undone
+	if err := u.survey(ctx, c.plan.Target.Schema); err != nil {
+		return err
+	}
+	if u.Lost > 0 {
+		if u.Keys == 0 {
+			return mismatch("nothing was changed", "undo run %s: nothing is left of its journal", u.Undoes)
+		}
+		c.plan.Warnings = append(c.plan.Warnings, fmt.Sprintf(
+			"%d of %d entries of the journal of run %s are lost: what they were for stays as it is", u.Lost, u.record.Entries, u.Undoes))
+	}
+	return nil
+}
+
 func (u *undone) survey(ctx context.Context, schema item.Schema) error {
 	u.Keys, u.Added, u.later = 0, 0, make(map[item.KeyHash][]string)
-	for line, err := range archive.ReadWholeJournal(u.dir, schema) {
+	entries := int64(0)
+	for line, err := range archive.ReadWholeJournal(u.dir, schema, u.record) {
+		entries++
 		switch {
 		case err != nil:
 			if damaged := (*archive.DamageError)(nil); errors.As(err, &damaged) {
-				return mismatch("nothing was changed", "undo run %s: the journal is damaged: %w", u.Undoes, err)
+				return u.damaged(err)
 			}
 			return fmt.Errorf("undo run %s: %w", u.Undoes, err)
 		case ctx.Err() != nil:
@@ -256,7 +278,14 @@ func (u *undone) survey(ctx context.Context, schema item.Schema) error {
 		}
 		u.Keys++
 	}
+	u.Lost = max(0, u.record.Entries-entries)
 	return nil
+}
+
+// damaged is the refusal to undo by a journal that is not what it was.
+func (u *undone) damaged(err error) error {
+	return mismatch("nothing was changed; to go on with what is left of it: dynamo undo "+u.Undoes+" --incomplete",
+		"undo run %s: the journal is damaged: %w", u.Undoes, err)
 }
 
 const (
@@ -276,7 +305,7 @@ func (c *copying) undo(ctx context.Context) (err error) {
 	if err := c.settle(ctx); err != nil {
 		return err
 	}
-	if u.own, err = archive.OpenJournal(c.journalDir()); err != nil {
+	if u.own, err = c.openJournal(); err != nil {
 		return err
 	}
 	for _, deletes := range []bool{false, true} {
@@ -294,7 +323,7 @@ func (c *copying) undo(ctx context.Context) (err error) {
 				break
 			}
 		}
-		err = copier.Run(ctx, src, c.target.writer(c.plan.Target), o)
+		err = copier.Run(ctx, src, c.sink(), o)
 		src.stop()
 		if err != nil {
 			break
@@ -343,5 +372,5 @@ func (c *copying) undoVerdict() error {
 	if n := put.Rejected + gone.Rejected; n > 0 {
 		text = fmt.Sprintf("the table refused %d of %d items, and %d have changed since run %s and were left alone", n, u.Keys, u.left.Load(), u.Undoes)
 	}
-	return &Error{Rejected, hint, errors.New(text)}
+	return c.ends(runs.Done, &Error{Rejected, hint, errors.New(text)})
 }

@@ -582,12 +582,136 @@ func TestUndoJournalsFirst(t *testing.T) {
 		t.Fatalf("%d calls that write seen, %d keys in the journal, %+v", writes, len(old), first)
 	}
 	schema := item.Schema{Partition: item.Attr{Name: "pk", Type: item.String}, Sort: item.Attr{Name: "sk", Type: item.String}}
-	for line, err := range archive.ReadJournal(first.Journal, schema) {
+	for line, err := range archive.ReadJournal(first.Journal, schema, archive.JournalRecord{}) {
 		if err != nil {
 			t.Fatal(err)
 		}
 		if line.Old == nil && line.NewDigest == "" {
 			t.Fatal("an entry says nothing")
 		}
+	}
+}
+
+// Whatever is done to the journal of a finished run: all of it is undone, or nothing, with exit 7. By force it is not; what
+// is left of it is undone with Incomplete only, and it is said how much is lost.
+func TestUndoByADamagedJournal(t *testing.T) {
+	t.Parallel()
+	p := newPair(t, ddbtest.Table{})
+	p.muddle(t, rand.New(rand.NewPCG(8, 9)), 400)
+	o := journalled(t)
+	o.Workers = 1
+	run := p.breakOff(t, o, 4)
+	s, err := Resume(t.Context(), run, ResumeOptions{RunDir: o.RunDir}) // so there are two files
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := map[string][]byte{}
+	for _, name := range []string{"000001.json.gz", "000002.json.gz"} {
+		if good[name], err = os.ReadFile(filepath.Join(s.Journal, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reset := func(t *testing.T) {
+		t.Helper()
+		if err := errors.Join(os.RemoveAll(s.Journal), os.Mkdir(s.Journal, 0o700)); err != nil {
+			t.Fatal(err)
+		}
+		for name, raw := range good {
+			write(t, filepath.Join(s.Journal, name), raw)
+		}
+	}
+	type damage struct {
+		what string
+		do   func(t *testing.T)
+	}
+	remove := func(path string) func(*testing.T) {
+		return func(t *testing.T) {
+			if err := os.RemoveAll(path); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	all := []damage{
+		{"no directory", remove(s.Journal)},
+		{"an empty directory", func(t *testing.T) {
+			remove(s.Journal)(t)
+			if err := os.Mkdir(s.Journal, 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{"a file more", func(t *testing.T) { write(t, filepath.Join(s.Journal, "000003.json.gz"), good["000001.json.gz"]) }},
+	}
+	for name, raw := range good {
+		path := filepath.Join(s.Journal, name)
+		all = append(all, damage{name + " gone", remove(path)}, damage{name + " empty", func(t *testing.T) { write(t, path, nil) }},
+			damage{name + " with a byte behind it", func(t *testing.T) { write(t, path, append(slices.Clone(raw), 0)) }})
+		for part := range 7 {
+			at := part * (len(raw) - 1) / 6
+			all = append(all,
+				damage{fmt.Sprintf("%s cut at %d", name, at), func(t *testing.T) { write(t, path, raw[:at]) }},
+				damage{fmt.Sprintf("%s flipped at %d", name, at), func(t *testing.T) {
+					bad := slices.Clone(raw)
+					bad[at] ^= 4
+					write(t, path, bad)
+				}})
+		}
+	}
+	before := len(p.mutations(p.dev))
+	for _, d := range all {
+		for _, force := range []bool{false, true} {
+			reset(t)
+			d.do(t)
+			_, err := Undo(t.Context(), run, UndoOptions{RunDir: o.RunDir, Force: force})
+			if kindOf(err) != Mismatch {
+				t.Fatalf("%s, force %t: got %v, want exit 7", d.what, force, err)
+			}
+		}
+	}
+	for _, m := range p.mutations(p.dev)[before:] {
+		t.Errorf("it was written to: %s", m)
+	}
+	reset(t)
+	whole, err := PlanUndo(t.Context(), run, UndoOptions{RunDir: o.RunDir})
+	if err != nil || whole.Lost != 0 {
+		t.Fatalf("%+v, %v", whole.UndoPlan, err)
+	}
+	name := "000001.json.gz"
+	write(t, filepath.Join(s.Journal, name), good[name][:len(good[name])/2])
+	u, err := Undo(t.Context(), run, UndoOptions{RunDir: o.RunDir, Incomplete: true, Confirm: func(plan Plan) error {
+		if plan.Lost == 0 || !strings.Contains(fmt.Sprint(plan.Warnings), "are lost") {
+			t.Errorf("plan %+v, %+v", plan.UndoPlan, plan.Warnings)
+		}
+		return nil
+	}})
+	if err != nil || u.Written+u.Deleted == 0 || u.Written+u.Deleted >= whole.Written+whole.Deleted {
+		t.Fatalf("%+v, %v; of %+v", u, err, whole.UndoPlan)
+	}
+}
+
+// A sync whose journal has lost what it had is not gone on with: what was changed would not be written down again.
+func TestResumeWithADamagedJournal(t *testing.T) {
+	t.Parallel()
+	p := newPair(t, ddbtest.Table{})
+	p.muddle(t, rand.New(rand.NewPCG(8, 9)), 300)
+	o := journalled(t)
+	o.Workers = 1
+	run := p.breakOff(t, o, 3)
+	file := filepath.Join(o.RunDir, run, "journal", "000001.json.gz")
+	good, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := len(p.mutations(p.dev))
+	for _, bad := range [][]byte{nil, good[:len(good)/2]} {
+		write(t, file, bad)
+		_, err := Resume(t.Context(), run, ResumeOptions{RunDir: o.RunDir})
+		requireKind(t, err, Mismatch)
+	}
+	if n := len(p.mutations(p.dev)); n != before {
+		t.Errorf("%d calls", n-before)
+	}
+	write(t, file, good)
+	if _, err := Resume(t.Context(), run, ResumeOptions{RunDir: o.RunDir}); err != nil {
+		t.Fatal(err)
 	}
 }

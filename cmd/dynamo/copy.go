@@ -338,19 +338,13 @@ func interrupted(ctx context.Context, err error) error {
 
 // left adds to the hint how to go on with a run that did not come to its end.
 func left(m table.Summary, runDir string, err error) error {
-	if err == nil || m.Run == "" {
+	if err == nil || !m.Resumable {
 		return err
 	}
 	e := &table.Error{Kind: table.Failed, Hint: hintOf(err), Err: err}
 	var known *table.Error
 	if errors.As(err, &known) {
 		e.Kind = known.Kind
-	}
-	if e.Kind == table.Rejected || e.Kind == table.Refused || e.Kind == table.Unequal {
-		return err
-	}
-	if e.Hint == table.BeginAnew {
-		return err
 	}
 	hint := "to go on: dynamo resume " + m.Run
 	if runDir != "" {

@@ -29,15 +29,17 @@ dynamo runs                                        # lists them`,
 		Description: `Puts back what a run has overwritten or deleted, and removes what it has added, by the old images in its
 journal; the run may be finished or not. Profile and table are in the run's directory, and the table must be the same one.
 An item that has changed since the run is left alone and noted in the dead-letter file (exit 3), unless --force.
+A journal that is damaged, or that has lost a part, undoes nothing (exit 7), unless --incomplete goes on with what is left of it.
 An undo is itself a run with a journal: undoing it does the thing again, and dynamo resume goes on with it.
 A run of --mode replace or merge and a truncate keep no journal, but an AWS backup: the table is restored from that, as a whole.
 What has changed since cannot be told apart then, so that takes --force, but after a truncate whose table is still empty.
 
 Exit codes: 0 done, 1 failed, 2 usage or configuration, or nothing to go back to; 3 done but for items that have changed since,
-5 refused by a guard and nothing changed, 6 credentials or permission, 7 journal damaged or another table,
+5 refused by a guard and nothing changed, 6 credentials or permission, 7 journal damaged, not whole or gone, or another table,
 8 another run has the table, 130 interrupted, 143 terminated.`,
 		Flags: slices.Concat([]cli.Flag{
 			&cli.BoolFlag{Name: "force", Usage: "put back, or remove, also what has changed since the run", DisableDefaultText: true},
+			&cli.BoolFlag{Name: "incomplete", Usage: "go on with what is left of a journal that is damaged or not whole", DisableDefaultText: true},
 			&cli.StringFlag{Name: "write-units", Usage: "most write capacity units per second, `N` or P% of the table's own"},
 			&cli.IntFlag{Name: "workers", Usage: "most batches in flight, `N`", DefaultText: "64 a core, at most 256"},
 		}, writeFlags(), outputFlags()),
@@ -68,7 +70,7 @@ func undoFlags(c *cli.Context) (undoOptions, error) {
 	o = undoOptions{
 		run: c.Args().First(), config: c.String("config"), yes: c.Bool("yes"), dryRun: c.Bool("dry-run"), display: displayFlags(c),
 		undo: table.UndoOptions{
-			RunDir: c.String("run-dir"), Force: c.Bool("force"), Workers: c.Int("workers"), Stall: c.Duration("max-retry-time"),
+			RunDir: c.String("run-dir"), Force: c.Bool("force"), Incomplete: c.Bool("incomplete"), Workers: c.Int("workers"), Stall: c.Duration("max-retry-time"),
 			AllowProtected: c.String("allow-protected"), Unattended: c.Bool("yes"),
 		},
 	}

@@ -64,11 +64,11 @@ type journalFile interface {
 	Truncate(size int64) error
 }
 
-// A JournalSize says how much is in a journal.
+// A JournalSize says how much is in a directory of journals, all of it synced.
 type JournalSize struct {
-	Files   int   // in the directory, with those of earlier journals
-	Bytes   int64 // in these files
-	Entries int64 // written by this journal
+	Files   int
+	Bytes   int64
+	Entries int64
 }
 
 const (
@@ -82,11 +82,15 @@ const (
 	longestLine = 4 << 20
 )
 
+// fileName is the name of a journal's file.
+func fileName(number int) string { return fmt.Sprintf("%06d.json.gz", number) }
+
 var journalName = regexp.MustCompile(`^([0-9]{6,})\.json\.gz$`)
 
 // OpenJournal begins a journal in a directory, which is made if it is missing,
 // for nobody else to look into. A file is made when there is something to put into it.
-func OpenJournal(dir string) (*Journal, error) {
+// What is there already is as much as [CheckJournal] has found.
+func OpenJournal(dir string, have JournalSize) (*Journal, error) {
 	if err := os.Mkdir(dir, 0o700); err == nil {
 		if err := syncDir(filepath.Dir(dir)); err != nil {
 			return nil, fmt.Errorf("journal: %w", err)
@@ -98,10 +102,9 @@ func OpenJournal(dir string) (*Journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &Journal{dir: dir, create: createFile, full: fullFile, turn: make(chan struct{}, 1), size: JournalSize{Files: len(files)}}
-	for _, f := range files {
-		j.number = f.number
-		j.size.Bytes += f.size
+	j := &Journal{dir: dir, create: createFile, full: fullFile, turn: make(chan struct{}, 1), size: have}
+	if len(files) > 0 {
+		j.number = files[len(files)-1].number
 	}
 	if j.zip, err = gzip.NewWriterLevel(nil, gzip.BestSpeed); err != nil {
 		return nil, err
@@ -226,7 +229,7 @@ func (j *Journal) commit(lines [][]byte) error {
 func (j *Journal) write(lines [][]byte) error {
 	created := 0
 	if j.file == nil {
-		f, err := j.create(filepath.Join(j.dir, fmt.Sprintf("%06d.json.gz", j.number+1)))
+		f, err := j.create(filepath.Join(j.dir, fileName(j.number+1)))
 		if err != nil {
 			return err
 		}

@@ -39,7 +39,11 @@ func entry(n, version int) Entry {
 
 func openJournal(t *testing.T, dir string) *Journal {
 	t.Helper()
-	j, err := OpenJournal(dir)
+	have, err := CheckJournal(dir, JournalRecord{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	j, err := OpenJournal(dir, have)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,9 +58,12 @@ func write(t *testing.T, j *Journal, entries ...Entry) {
 }
 
 // read returns the entries of a journal, copied.
-func read(dir string) ([]JournalLine, error) {
+func read(dir string) ([]JournalLine, error) { return readWanted(dir, JournalRecord{}) }
+
+// readWanted is the same where it is known how much there must be.
+func readWanted(dir string, want JournalRecord) ([]JournalLine, error) {
 	var all []JournalLine
-	for line, err := range ReadJournal(dir, journalSchema) {
+	for line, err := range ReadJournal(dir, journalSchema, want) {
 		if err != nil {
 			return all, err
 		}
@@ -176,7 +183,7 @@ func TestFirstImageWins(t *testing.T) {
 	same := entry(2, 3)
 	same.Key = []byte(`{"sk":{"N":"2.0"},"pk":{"S":"\u00700"}}`) // the key, by value
 	write(t, again, entry(1, 3), same, entry(3, 3))
-	if size := again.Size(); size.Files != 2 || size.Entries != 3 {
+	if size := again.Size(); size.Files != 2 || size.Entries != 6 {
 		t.Fatalf("size %+v", size)
 	}
 	if err := again.Close(); err != nil {
@@ -298,7 +305,7 @@ func TestJournalFollowsNoLink(t *testing.T) {
 	if err := os.Symlink(filepath.Join(elsewhere, "x"), filepath.Join(dir, "000001.json.gz")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenJournal(dir); err == nil {
+	if _, err := OpenJournal(dir, JournalSize{}); err == nil {
 		t.Error("opened a journal with a link in it")
 	}
 	if _, err := read(dir); err == nil {
@@ -311,7 +318,7 @@ func TestJournalFollowsNoLink(t *testing.T) {
 	if err := os.Symlink(dir, link); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenJournal(link); err == nil {
+	if _, err := OpenJournal(link, JournalSize{}); err == nil {
 		t.Error("opened a journal through a link")
 	}
 	if list, err := os.ReadDir(elsewhere); err != nil || len(list) != 0 {
@@ -400,13 +407,13 @@ func TestJournalOnABadDisk(t *testing.T) {
 
 func TestJournalThatCannotBeMade(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := OpenJournal(filepath.Join(dir, "missing", "journal")); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := OpenJournal(filepath.Join(dir, "missing", "journal"), JournalSize{}); !errors.Is(err, fs.ErrNotExist) {
 		t.Fatalf("got %v", err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "file"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenJournal(filepath.Join(dir, "file")); err == nil {
+	if _, err := OpenJournal(filepath.Join(dir, "file"), JournalSize{}); err == nil {
 		t.Fatal("opened a file as a journal")
 	}
 	j := openJournal(t, filepath.Join(dir, "journal"))
@@ -543,7 +550,7 @@ func TestLargeGroups(t *testing.T) {
 }
 
 func BenchmarkAppend(b *testing.B) {
-	j, err := OpenJournal(b.TempDir())
+	j, err := OpenJournal(b.TempDir(), JournalSize{})
 	if err != nil {
 		b.Fatal(err)
 	}

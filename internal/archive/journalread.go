@@ -9,7 +9,6 @@ import (
 	"io"
 	"iter"
 	"os"
-	"path/filepath"
 	"strconv"
 	"time"
 
@@ -42,9 +41,9 @@ func (e *DamageError) Error() string {
 func (e *DamageError) Unwrap() error { return e.Err }
 
 // ReadJournal yields the first entry of each key, in file order, as [ReadWholeJournal] does.
-func ReadJournal(dir string, schema item.Schema) iter.Seq2[JournalLine, error] {
+func ReadJournal(dir string, schema item.Schema, want JournalRecord) iter.Seq2[JournalLine, error] {
 	return func(yield func(JournalLine, error) bool) {
-		for line, err := range ReadWholeJournal(dir, schema) {
+		for line, err := range ReadWholeJournal(dir, schema, want) {
 			if !line.Again && !yield(line, err) {
 				return
 			}
@@ -55,10 +54,11 @@ func ReadJournal(dir string, schema item.Schema) iter.Seq2[JournalLine, error] {
 // ReadWholeJournal yields all entries, in file order. What it yields is valid until the next one.
 // After an error, which is a [*DamageError] or the file system's, there is nothing more. A directory without
 // files is an empty journal. A member that a crash has torn is passed over wherever a file ends; one that is
-// damaged and has a whole one behind it is an error, and so is a file that is missing between others.
+// damaged and has a whole one behind it is an error, and so is a file that is missing between others. In the end there
+// must have been as much as is wanted.
 //
 // It remembers the keys: some 40 bytes each.
-func ReadWholeJournal(dir string, schema item.Schema) iter.Seq2[JournalLine, error] {
+func ReadWholeJournal(dir string, schema item.Schema, want JournalRecord) iter.Seq2[JournalLine, error] {
 	return func(yield func(JournalLine, error) bool) {
 		files, err := journalFiles(dir)
 		if err != nil {
@@ -66,13 +66,16 @@ func ReadWholeJournal(dir string, schema item.Schema) iter.Seq2[JournalLine, err
 			return
 		}
 		seen := make(map[item.KeyHash]struct{})
+		have := JournalSize{Files: len(files)}
 		for i, f := range files {
-			if f.number != i+1 {
-				yield(JournalLine{}, &DamageError{File: filepath.Join(dir, fmt.Sprintf("%06d.json.gz", i+1)), Err: errors.New("the file is missing")})
+			if err := want.missing(dir, i+1, f.number); err != nil {
+				yield(JournalLine{}, err)
 				return
 			}
-			for line, err := range readFile(f.name, schema) {
+			have.Bytes += f.size
+			for line, err := range readFile(f.name, schema, want.Incomplete) {
 				if err == nil {
+					have.Entries++
 					_, line.Again = seen[line.Hash]
 					seen[line.Hash] = struct{}{}
 				}
@@ -81,35 +84,20 @@ func ReadWholeJournal(dir string, schema item.Schema) iter.Seq2[JournalLine, err
 				}
 			}
 		}
+		if err := want.judge(dir, have); err != nil {
+			yield(JournalLine{}, err)
+		}
 	}
 }
 
 // readFile yields the entries in the whole members of a file.
-func readFile(name string, schema item.Schema) iter.Seq2[JournalLine, error] {
+func readFile(name string, schema item.Schema, incomplete bool) iter.Seq2[JournalLine, error] {
 	return func(yield func(JournalLine, error) bool) {
-		f, err := os.OpenFile(name, os.O_RDONLY|noFollow, 0)
-		if err != nil {
-			yield(JournalLine{}, fmt.Errorf("journal: %w", err))
-			return
-		}
-		defer f.Close()
-		m := members{in: bufio.NewReaderSize(f, 64<<10)}
 		number := 0
-		for {
-			at := m.at
-			lines, err := m.next()
-			if errors.Is(err, io.EOF) {
-				return
-			}
+		for lines, err := range readMembers(name, incomplete) {
 			if err != nil {
-				whole, readErr := wholeBehind(f, at+1)
-				switch {
-				case readErr != nil:
-					yield(JournalLine{}, fmt.Errorf("journal: %w", readErr))
-				case whole || errors.Is(err, errMemberTooLarge):
-					yield(JournalLine{}, &DamageError{File: name, Err: fmt.Errorf("the part from byte %d on: %w", at, err)})
-				}
-				return // torn
+				yield(JournalLine{}, err)
+				return
 			}
 			for len(lines) > 0 {
 				number++
@@ -135,12 +123,55 @@ func readFile(name string, schema item.Schema) iter.Seq2[JournalLine, error] {
 	}
 }
 
+// readMembers yields what the whole members of a file hold. Incomplete passes over those that are damaged.
+func readMembers(name string, incomplete bool) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		f, err := os.OpenFile(name, os.O_RDONLY|noFollow, 0)
+		if err != nil {
+			yield(nil, fmt.Errorf("journal: %w", err))
+			return
+		}
+		defer f.Close()
+		m := membersFrom(f, 0)
+		for {
+			at := m.at
+			lines, err := m.next()
+			if errors.Is(err, io.EOF) {
+				return
+			}
+			if err == nil {
+				if !yield(lines, nil) {
+					return
+				}
+				continue
+			}
+			behind, readErr := wholeBehind(f, at+1)
+			switch {
+			case readErr != nil:
+				yield(nil, fmt.Errorf("journal: %w", readErr))
+				return
+			case !incomplete && (behind >= 0 || errors.Is(err, errMemberTooLarge)):
+				yield(nil, &DamageError{File: name, Err: fmt.Errorf("the part from byte %d on: %w", at, err)})
+				return
+			case behind < 0:
+				return // torn
+			}
+			m = membersFrom(f, behind)
+		}
+	}
+}
+
 // members reads one gzip member after the other, each as a whole.
 type members struct {
 	in  *bufio.Reader
 	at  int64 // bytes read
 	zip *gzip.Reader
 	out bytes.Buffer
+}
+
+// membersFrom reads the members of a file from an offset on.
+func membersFrom(f *os.File, at int64) *members {
+	return &members{in: bufio.NewReaderSize(io.NewSectionReader(f, at, 1<<62), 64<<10), at: at}
 }
 
 // Read and ReadByte count what is taken. That there is a ReadByte keeps gzip
@@ -196,26 +227,26 @@ func torn(err error) error {
 	return err
 }
 
-// wholeBehind reports whether a whole member begins at or behind an offset: then what is broken before it
-// was not torn by a crash, for nothing is written behind that.
-func wholeBehind(f *os.File, at int64) (bool, error) {
+// wholeBehind is where the first whole member begins at or behind an offset, or -1: if there is one, then what is
+// broken before it was not torn by a crash, for nothing is written behind that.
+func wholeBehind(f *os.File, at int64) (int64, error) {
 	magic := []byte{0x1f, 0x8b, 8}
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := f.ReadAt(buf, at)
 		if err != nil && !errors.Is(err, io.EOF) {
-			return false, err
+			return 0, err
 		}
 		i := bytes.Index(buf[:n], magic)
 		switch {
 		case i >= 0:
 			m := members{in: bufio.NewReader(io.NewSectionReader(f, at+int64(i), 1<<62))}
 			if _, err := m.next(); err == nil {
-				return true, nil
+				return at + int64(i), nil
 			}
 			at += int64(i) + 1
 		case errors.Is(err, io.EOF):
-			return false, nil
+			return -1, nil
 		default:
 			at += int64(n - len(magic) + 1)
 		}

@@ -159,7 +159,7 @@ func (s *Store) Dir() string { return s.dir }
 type Run struct {
 	Name  string
 	Dir   string
-	Began time.Time // of a new one: later than that of all others
+	Began time.Time // later than that of all that were there
 }
 
 // New makes the directory of a run that begins now with that table. If the clock was set back, it begins right
@@ -289,6 +289,7 @@ func (s *Store) Load(name string) (*Run, *State, error) {
 	if err != nil {
 		return r, nil, fmt.Errorf("%s: %w", filepath.Join(r.Dir, stateFile), err)
 	}
+	r.Began = state.Began
 	return r, state, nil
 }
 

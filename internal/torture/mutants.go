@@ -299,7 +299,7 @@ var runMutants = []mutant{
 	},
 	{
 		name: "an interrupted copy is done", file: "table/run.go", part: "signals",
-		old: "Done: err == nil || kind == Rejected || kind == Refused ||", new: "Done: err == nil || kind == Rejected || kind == Refused || kind == Failed ||",
+		old: "Outcome: outcome, Done: over,", new: "Outcome: outcome, Done: over || kindOf(err) == Failed,",
 	},
 	{
 		name: "nobody need say yes", file: "cmd/dynamo/choose.go", part: "guards",
