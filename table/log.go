@@ -3,12 +3,14 @@ package table
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/smithy-go/middleware"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/dynamo-cmdline/dynamo/internal/foreign"
 )
@@ -41,6 +43,19 @@ func clean(stack *middleware.Stack) error {
 			out, metadata, err := next.HandleInitialize(ctx, in)
 			return out, metadata, foreign.Error(err)
 		}), middleware.Before)
+}
+
+// hideSigned has what a request was signed with struck out, whose ever it is: also what a profile assumes a role with.
+func hideSigned(stack *middleware.Stack) error {
+	return stack.Finalize.Add(middleware.FinalizeMiddlewareFunc("dynamo.hide",
+		func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
+			if r, ok := in.Request.(*smithyhttp.Request); ok {
+				_, id, _ := strings.Cut(r.Header.Get("Authorization"), "Credential=")
+				id, _, _ = strings.Cut(id, "/")
+				foreign.Hide(id, r.Header.Get("X-Amz-Security-Token"))
+			}
+			return next.HandleFinalize(ctx, in)
+		}), middleware.After) // behind the signing
 }
 
 // hiding is a provider whose credentials are struck out of whatever is shown.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/dynamo-cmdline/dynamo/copier"
 	"github.com/dynamo-cmdline/dynamo/internal/archive"
+	"github.com/dynamo-cmdline/dynamo/internal/foreign"
 	"github.com/dynamo-cmdline/dynamo/internal/runs"
 	"github.com/dynamo-cmdline/dynamo/item"
 )
@@ -256,7 +257,7 @@ func (c *copying) end(err error) error {
 	outcome, over := c.outcome(err)
 	c.state.Ended = &runs.End{Time: time.Now().UTC(), Outcome: outcome, Done: over, Code: int(kindOf(err))}
 	if err != nil {
-		c.state.Ended.Message = err.Error()
+		c.state.Ended.Message = foreign.Text(err.Error())
 	}
 	if outcome == runs.Done {
 		c.state.Phase = phaseDone

@@ -175,7 +175,7 @@ func (t *Table) load(ctx context.Context, a Access) (aws.Config, error) {
 	options := []func(*config.LoadOptions) error{
 		config.WithHTTPClient(client),
 		t.patience.Equip,
-		config.WithAPIOptions([]func(*middleware.Stack) error{clean}), // outermost
+		config.WithAPIOptions([]func(*middleware.Stack) error{clean, hideSigned}), // outermost
 		config.WithAssumeRoleCredentialOptions(func(o *stscreds.AssumeRoleOptions) {
 			o.TokenProvider = func() (string, error) {
 				if a.MFA == nil {

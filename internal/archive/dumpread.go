@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/dynamo-cmdline/dynamo/internal/foreign"
 )
 
 // A Stored is a dump, or an export of AWS's: what its manifests say.
@@ -37,9 +39,9 @@ type BadDumpError struct {
 
 func (e *BadDumpError) Error() string {
 	if e.Line == 0 {
-		return fmt.Sprintf("%s: %v", e.File, e.Err)
+		return fmt.Sprintf("%s: %v", e.File, foreign.Error(e.Err))
 	}
-	return fmt.Sprintf("%s, line %d: %v", e.File, e.Line, e.Err)
+	return fmt.Sprintf("%s, line %d: %v", e.File, e.Line, foreign.Error(e.Err))
 }
 func (e *BadDumpError) Unwrap() error { return e.Err }
 

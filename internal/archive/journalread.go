@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/dynamo-cmdline/dynamo/internal/foreign"
 	"github.com/dynamo-cmdline/dynamo/item"
 )
 
@@ -34,9 +35,9 @@ type DamageError struct {
 
 func (e *DamageError) Error() string {
 	if e.Line > 0 {
-		return fmt.Sprintf("%s: line %d: %v", e.File, e.Line, e.Err)
+		return fmt.Sprintf("%s: line %d: %v", e.File, e.Line, foreign.Error(e.Err))
 	}
-	return fmt.Sprintf("%s: %v", e.File, e.Err)
+	return fmt.Sprintf("%s: %v", e.File, foreign.Error(e.Err))
 }
 func (e *DamageError) Unwrap() error { return e.Err }
 

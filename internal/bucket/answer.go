@@ -13,6 +13,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/dynamo-cmdline/dynamo/internal/account"
+	"github.com/dynamo-cmdline/dynamo/internal/foreign"
 )
 
 // sure refuses a 200 that does not say what S3 says where a call was carried out: whatever stands between may answer with
@@ -72,7 +73,7 @@ func undeleted(asked []types.ObjectIdentifier, out *s3.DeleteObjectsOutput) erro
 		named[aws.ToString(d.Key)] = true
 	}
 	for _, e := range out.Errors {
-		return fmt.Errorf("delete %s: %s: %s", aws.ToString(e.Key), aws.ToString(e.Code), aws.ToString(e.Message))
+		return fmt.Errorf("delete %s: %s: %s", aws.ToString(e.Key), foreign.Text(aws.ToString(e.Code)), foreign.Text(aws.ToString(e.Message)))
 	}
 	for _, id := range asked {
 		if !named[aws.ToString(id.Key)] {
