@@ -68,6 +68,7 @@ func TestLateDeletesOfAnEarlierRun(t *testing.T) {
 		{"killed and resumed", true, resumeRun},
 		{"another run", false, copyAgain},
 		{"killed, then another run", true, copyAgain},
+		{"killed and undone", true, undoRun}, // puts back what the source has by now
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -76,7 +77,7 @@ func TestLateDeletesOfAnEarlierRun(t *testing.T) {
 			p.fill(t, p.prod, slices.Values(all[:100]))
 			p.fill(t, p.dev, slices.Values(all))
 			o := soon(Sync)
-			o.RunDir, o.Stall = t.TempDir(), time.Second
+			o.NoBackup, o.RunDir, o.Stall = false, t.TempDir(), time.Second
 			var asKilled []byte // the checkpoint while deletes are under way
 			checkpoint := func() string {
 				found, err := filepath.Glob(filepath.Join(o.RunDir, "*", "checkpoint.json"))
@@ -126,8 +127,37 @@ func resumeRun(t *testing.T, _ pair, o CopyOptions, run string) error {
 	return err
 }
 
+func undoRun(t *testing.T, _ pair, o CopyOptions, run string) error {
+	_, err := Undo(t.Context(), run, UndoOptions{RunDir: o.RunDir})
+	return err
+}
+
 func copyAgain(t *testing.T, p pair, o CopyOptions, _ string) error {
 	source, target := p.open(t)
 	_, err := source.Copy(t.Context(), target, o)
 	return err
+}
+
+// Where nobody can say when a run last sent something, it was just now: its checkpoint may be old, as nothing is saved
+// while nothing is acknowledged.
+func TestLateWrite(t *testing.T) {
+	long := time.Now().Add(-time.Hour)
+	ended := &runs.End{Time: long}
+	for _, test := range []struct {
+		name  string
+		state runs.State
+		any   bool
+		now   bool
+	}{
+		{"ended", runs.State{Saved: long, Late: long, Ended: ended, Deletes: true}, true, false},
+		{"killed while it copied", runs.State{Saved: long, Late: long, Phase: phaseCopy}, false, false},
+		{"killed while it copied, to be undone", runs.State{Saved: long, Late: long, Phase: phaseCopy}, true, true},
+		{"killed while it emptied the table", runs.State{Saved: long, Late: long, Phase: phaseTruncate}, false, true},
+		{"killed while it deleted", runs.State{Saved: long, Late: long, Phase: phaseSync, Deletes: true}, false, true},
+	} {
+		got := lateWrite(&test.state, test.any)
+		if now := time.Since(got) < time.Minute; now != test.now || !now && !got.Equal(long) {
+			t.Errorf("%s: %s", test.name, got)
+		}
+	}
 }
