@@ -262,6 +262,9 @@ func resumeAs(ctx context.Context, store *runs.Store, name string, to *Table, o 
 	if state.Done() || state.Phase != phaseRestore && state.Phase != phaseSettings {
 		return Summary{}, c.misfit(name, errors.New("it is finished"))
 	}
+	if state.Target.Address == runs.AnyAddress {
+		state.Target.Address = to.place(Description{}).Address
+	}
 	original := to
 	if name := state.Source.Table; name != "" {
 		if original, err = to.Other(name); err != nil {

@@ -278,7 +278,8 @@ func (c *copying) find() error {
 
 // sameTarget reports whether two runs are about one table, be it made anew.
 func sameTarget(a, b runs.Place) bool {
-	return a.Account == b.Account && a.Region == b.Region && a.Table == b.Table && a.Address == b.Address
+	return a.Account == b.Account && a.Region == b.Region && a.Table == b.Table &&
+		(a.Address == b.Address || a.Address == runs.AnyAddress || b.Address == runs.AnyAddress)
 }
 
 // load takes up a run where it was left, if all fits.
@@ -291,6 +292,7 @@ func (c *copying) load(name string) error {
 		return c.misfit(name, err)
 	}
 	c.dir, c.state = dir, state
+	state.Source.Address, state.Target.Address = c.from().Address, c.target.place(c.plan.Target).Address
 	if c.before, err = talliedBy(state); err != nil {
 		return c.misfit(name, err)
 	}

@@ -46,6 +46,9 @@ type Place struct {
 	Backup    string `json:"backup,omitempty"`     // ARN of AWS's backup, or a point in time, likewise
 }
 
+// AnyAddress is the address of a place that was noted before there were addresses: nobody knows it.
+const AnyAddress = "?"
+
 // A Made is a table that a run has AWS make. It is noted before AWS is asked.
 type Made struct {
 	Name  string    `json:"name"`
@@ -332,7 +335,9 @@ func decode(raw []byte) (*State, error) {
 	if err := json.Unmarshal(body, state); err != nil {
 		return nil, damaged("%v", err)
 	}
-	state.Version = head.Version
+	if state.Version = head.Version; state.Version < 2 {
+		state.Source.Address, state.Target.Address = AnyAddress, AnyAddress
+	}
 	return state, nil
 }
 
