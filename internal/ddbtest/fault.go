@@ -73,6 +73,7 @@ const (
 	CountMismatch Kind = "count mismatch" // Count is one more than the items
 	RepeatLEK     Kind = "repeat lek"     // LastEvaluatedKey is the request's ExclusiveStartKey
 	EmptyPages    Kind = "empty pages"    // a page without items and with a new LastEvaluatedKey; no item is lost
+	UnevenPages   Kind = "uneven pages"   // a page of a table ends somewhere before its end, one in twenty is late by Delay; no item is lost
 	TableStatus   Kind = "table status"   // DescribeTable says Text
 	TableID       Kind = "table id"       // DescribeTable says Text; "" for none, and that the table was made at second N unless that is 0
 	Replicas      Kind = "replicas"       // DescribeTable says Text, the list's JSON
@@ -98,7 +99,7 @@ const (
 // kindOps are the operations that a kind has a meaning for; the others take any.
 var kindOps = map[Kind][]string{
 	Unprocessed: {"BatchWriteItem"}, ForgeUnprocessed: {"BatchWriteItem"}, UnprocessedKeys: {"BatchGetItem"},
-	EmptyPages: {"Scan", "Query"}, RepeatLEK: {"Scan", "Query"}, CountMismatch: {"Scan", "Query"},
+	EmptyPages: {"Scan", "Query"}, UnevenPages: {"Scan", "Query"}, RepeatLEK: {"Scan", "Query"}, CountMismatch: {"Scan", "Query"},
 	TableStatus: {"DescribeTable"}, TableID: {"DescribeTable"}, Replicas: {"DescribeTable"}, ItemCount: {"DescribeTable"}, TableSize: {"DescribeTable"},
 	BackupStatus: {"DescribeBackup", "CreateBackup"}, Stale: {"Scan", "Query"},
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
 
 // pages reads orders to its end, three items a page, and returns the number of
@@ -92,6 +93,20 @@ func TestScanInOnePieceIsWhole(t *testing.T) {
 
 // A scan in one piece has pages of the size that was asked for, with and
 // without a limit of its own, and loses nothing.
+func TestUnevenPagesLoseNothing(t *testing.T) {
+	a := stage(t, 40)
+	id := a.Proxy.Inject(Fault{Kind: UnevenPages, Delay: time.Millisecond})
+	all, empty, seen := pages(t, a)
+	if len(seen) != 40 || all <= 15 || empty > 1 || a.Proxy.Fired(id) < 5 {
+		t.Errorf("%d items, %d pages, %d of them empty, fired %d", len(seen), all, empty, a.Proxy.Fired(id))
+	}
+	for key, n := range seen {
+		if n != 1 {
+			t.Errorf("%s seen %d times", key, n)
+		}
+	}
+}
+
 func TestPageItems(t *testing.T) {
 	a := Start(t, WithPageItems(4)).Account("prod")
 	create(t, a, Table{Name: "orders", Partition: S("pk")})

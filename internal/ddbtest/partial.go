@@ -133,6 +133,26 @@ func (p *Proxy) forged(r *request) []byte {
 	return grouped([]entry{{r.table, put.json()}}, r.ref, list)
 }
 
+// endEarly has a page end after some of its items, where it has several.
+func (p *Proxy) endEarly(r *request, f *armed, a *answer) bool {
+	all := slices.Collect(elements(member(a.body, "Items")))
+	if len(all) < 2 || member(r.body, "IndexName") != nil || !bytes.Equal(member(a.body, "Count"), member(a.body, "ScannedCount")) {
+		return false
+	}
+	if p.faults.number(20) == 0 {
+		p.wait(f.Delay, p.faults.untilCleared())
+	}
+	n := 1 + p.faults.number(len(all)-1)
+	var last object
+	for _, attr := range p.account.keyAttrs(r.table) {
+		last = append(last, pair{attr.Name, member(all[n-1], attr.Name)})
+	}
+	count := strconv.AppendInt(nil, int64(n), 10)
+	body := withMember(withMember(a.body, "Count", count), "ScannedCount", count)
+	a.replaceBody(withMember(withMember(body, "Items", list("", all[:n])), "LastEvaluatedKey", last.json()))
+	return true
+}
+
 // marker is an attribute that a forged LastEvaluatedKey carries: where to
 // really go on, and how many empty pages there have been. The cursor needs no
 // memory of ours and so survives a resume.

@@ -255,6 +255,8 @@ func (p *Proxy) mangle(r *request, f *armed, a *answer) bool {
 		return spoil(a, `"Q":"`)
 	case LoneSurrogate:
 		return spoil(a, `"S":"\ud800`)
+	case UnevenPages:
+		return p.endEarly(r, f, a)
 	case CountMismatch:
 		n, err := strconv.Atoi(string(member(a.body, "Count")))
 		if err != nil {
