@@ -155,7 +155,7 @@ func (h *history) deletesAfterDoubt() {
 		}
 	}
 	readable := slices.IndexFunc(h.source.Requests, func(r ddbtest.Request) bool {
-		return r.Op == "Scan" && r.Status == 200 && (r.Fault == "" || r.Fault == ddbtest.Delay || r.Fault == ddbtest.EmptyPages || r.Fault == ddbtest.Trickle)
+		return r.Op == "Scan" && r.Status == 200 && slices.Contains([]ddbtest.Kind{"", ddbtest.Delay, ddbtest.EmptyPages, ddbtest.UnevenPages, ddbtest.Stale, ddbtest.Trickle}, r.Fault)
 	})
 	deleting := map[int]bool{}
 	for _, w := range h.target.Writes {

@@ -99,7 +99,7 @@ func survivable() (deck []card) {
 		}
 		add(card{kind: ddbtest.ExpiredToken, role: true})
 		if p.op == "Scan" {
-			for _, kind := range []ddbtest.Kind{ddbtest.CountMismatch, ddbtest.EmptyPages} {
+			for _, kind := range []ddbtest.Kind{ddbtest.CountMismatch, ddbtest.EmptyPages, ddbtest.UnevenPages} {
 				add(card{kind: kind})
 			}
 		}
@@ -120,6 +120,7 @@ func survivable() (deck []card) {
 		card{kind: ddbtest.Late, op: "BatchWriteItem", side: target, modes: []string{replace, syncing}, slow: true},
 	)
 	for _, s := range []side{source, target} {
+		deck = append(deck, card{kind: ddbtest.Stale, op: "Scan", side: s, modes: []string{syncing}})
 		for _, kind := range []ddbtest.Kind{ddbtest.Throttle, ddbtest.InternalError, ddbtest.Unavailable, ddbtest.Reset, ddbtest.Delay} {
 			deck = append(deck, card{kind: kind, op: "DescribeTable", side: s, once: true})
 		}
@@ -210,6 +211,10 @@ func (c card) fault(r *rand.Rand, requests int, key string) ddbtest.Fault {
 		f.N, f.Delay = []int{200, 500, 502, 503, 504}[r.IntN(5)], 8*time.Second
 	case ddbtest.EmptyPages:
 		f.Count = 1 + r.IntN(20)
+	case ddbtest.UnevenPages: // all the time
+		f.Skip, f.Count, f.Probability, f.Delay = 0, 0, 0.7, 3*time.Millisecond
+	case ddbtest.Stale: // likewise
+		f.Skip, f.Count = 0, 0
 	case ddbtest.Validation, ddbtest.Error:
 		if f.Text == "" {
 			f.Text = "it was asked for"

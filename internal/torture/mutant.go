@@ -23,7 +23,7 @@ type mutant struct {
 	old   string // occurs exactly once in the file
 	new   string
 	part  string // of the suite that must find it
-	where string // part of the names of the cards or guards that should; those come first
+	where string // part of the names of the cards or guards that should; those come first. Of tests, the package and the test
 }
 
 // root is the module's root directory.
@@ -136,7 +136,7 @@ func (s *suite) hunt(ctx context.Context, root string, m mutant) (found string, 
 }
 
 // shortParts are the parts that have a short form.
-var shortParts = []string{"schedules", "guards", "kills", "verbs", "signals", "indexes", "joins", "values"}
+var shortParts = []string{"schedules", "guards", "kills", "verbs", "signals", "indexes", "joins", "values", "tests"}
 
 // short is a part of the suite in its short form. What where names comes first.
 func (s *suite) short(ctx context.Context, part, where string) error {
@@ -157,6 +157,8 @@ func (s *suite) short(ctx context.Context, part, where string) error {
 		return s.lines(ctx, -1)
 	case "joins", "values":
 		return s.stressed(ctx, part)
+	case "tests":
+		return s.tested(ctx, where)
 	}
 	return fmt.Errorf("the suite has no part %q", part)
 }

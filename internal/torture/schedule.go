@@ -28,8 +28,9 @@ type schedule struct {
 	role     bool
 	patience time.Duration // --max-retry-time
 	strikes  []strike
-	rejected []string // keys that the target will refuse
-	exits    []int    // as it may end
+	rejected []string                // keys that the target will refuse
+	then     map[side][]ddbtest.Item // how the tables were, for reads that are old
+	exits    []int                   // as it may end
 }
 
 // A strike is a card in play.
@@ -97,6 +98,9 @@ func newSchedule(seed uint64, number int) schedule {
 	}
 	s.spare()
 	s.noise(r)
+	s.last(ddbtest.UnevenPages)
+	s.last(ddbtest.Stale)
+	s.remember(r)
 	switch {
 	case end != nil:
 		s.exits = end.exits
@@ -127,7 +131,7 @@ func (s *schedule) spare() {
 	}
 	for i := range s.strikes {
 		k := &s.strikes[i]
-		if k.always || k.key || k.kind == ddbtest.EmptyPages || k.kind == ddbtest.Unprocessed && k.fault.N == 0 {
+		if k.always || k.key || k.fault.Count == 0 || k.kind == ddbtest.EmptyPages || k.kind == ddbtest.Unprocessed && k.fault.N == 0 {
 			continue
 		}
 		p := place{k.side, k.op}
@@ -135,6 +139,11 @@ func (s *schedule) spare() {
 		k.fault.Count = 1 + more
 		left[p] -= more
 	}
+}
+
+// last has the faults of a kind that never ends come after all others, which would not strike else.
+func (s *schedule) last(kind ddbtest.Kind) {
+	slices.SortStableFunc(s.strikes, func(a, b strike) int { return b2i(a.kind == kind) - b2i(b.kind == kind) })
 }
 
 // breadth is in how many modes the card can happen.
@@ -183,6 +192,7 @@ func (s *schedule) fill(r *rand.Rand, cards []card) {
 		n += r.IntN(500)
 	}
 	slow := slices.ContainsFunc(cards, func(c card) bool { return c.slow })
+	stale := slices.ContainsFunc(cards, func(c card) bool { return c.kind == ddbtest.Stale }) // items grow by an attribute
 	if slow {
 		n = min(n, 100)
 	}
@@ -196,7 +206,7 @@ func (s *schedule) fill(r *rand.Rand, cards []card) {
 	}
 	// Most do without the item that is as large as may be, which costs much. A
 	// large request may take a minute before it counts as lost.
-	if r.IntN(4) > 0 || slow {
+	if r.IntN(4) > 0 || slow || stale {
 		for _, list := range [][]ddbtest.Item{s.items, s.older} {
 			for _, item := range list {
 				delete(item, "filler")
@@ -341,10 +351,14 @@ func (s *schedule) args() []string {
 	if s.role {
 		profile = "-role"
 	}
-	return []string{
+	args := []string{
 		"--source", "prod" + profile, "--target", "dev" + profile,
 		"--segments", fmt.Sprint(s.segments), "--workers", fmt.Sprint(s.workers), "--max-retry-time", s.patience.String(),
 	}
+	if s.then != nil {
+		args = append(args, "--eventual")
+	}
+	return args
 }
 
 // String tells a schedule for whoever has to find out what it did.

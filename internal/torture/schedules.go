@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/dynamo-cmdline/dynamo/internal/ddbtest"
 )
 
 // A tally is what many schedules came to.
@@ -75,6 +77,11 @@ func (s *suite) schedule(ctx context.Context, st *stage, number int, sum *tally)
 		if k.index {
 			struck = append(struck, func() int { return 1 })
 			continue
+		}
+		if k.kind == ddbtest.Stale {
+			if k.fault.Text, err = t.recall(ctx, k.side, plan.then[k.side]); err != nil {
+				return err
+			}
 		}
 		struck = append(struck, t.inject(k.side, k.fault))
 	}

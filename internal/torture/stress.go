@@ -13,36 +13,58 @@ import (
 type stress struct {
 	part, dir, test string
 	short, long     string // how much; short is for mutants
-	args            []string
+	race            bool
 }
 
 var stresses = []stress{
-	{"joins", "./copier", "TestJoinUnderStress", "-stress=1m", "-stress=10m", []string{"-race"}},
-	{"values", "./item", "TestSmallValues", "-values=100000", "-values=10000000", nil},
+	{"joins", "./copier", "TestJoinUnderStress", "-stress=1m", "-stress=10m", true},
+	{"values", "./item", "TestSmallValues", "-values=100000", "-values=10000000", false},
 }
 
 // stressed runs such a test.
 func (s *suite) stressed(ctx context.Context, part string) error {
-	root, err := root(ctx)
-	if err != nil {
-		return err
-	}
 	test := stresses[slices.IndexFunc(stresses, func(t stress) bool { return t.part == part })]
 	size := test.long
 	if s.brief {
 		size = test.short
 	}
-	args := slices.Concat([]string{"test", "-vet=off", "-timeout=30m", "-v", "-run=^" + test.test + "$"}, s.overlay, test.args)
-	cmd := exec.CommandContext(ctx, "go", append(args, test.dir, size)...)
+	args := []string{test.dir, size}
+	if test.race {
+		args = slices.Insert(args, 0, "-race")
+	}
+	return s.goTest(ctx, part, test.test, args...)
+}
+
+// tested runs a test of a package, as "./table TestCopy": for mutants that no part of the suite would find in time.
+func (s *suite) tested(ctx context.Context, test string) error {
+	dir, name, _ := strings.Cut(test, " ")
+	return s.goTest(ctx, "tests", name, dir)
+}
+
+func (s *suite) goTest(ctx context.Context, part, test string, args ...string) error {
+	root, err := root(ctx)
+	if err != nil {
+		return err
+	}
+	args = slices.Concat([]string{"test", "-vet=off", "-timeout=30m", "-v", "-run=^" + test + "$"}, s.overlay, args)
+	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = root
 	out, err := cmd.CombinedOutput()
-	if err != nil {
-		return s.fail(part, test.test, []string{fmt.Sprintf("%v: %s", err, clip(string(out), 4000))})
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
+	if err != nil && strings.Contains(string(out), "[build failed]") {
+		return fmt.Errorf("%s: %w: %s", test, err, out)
+	}
+	var said []string // by the test
 	for line := range strings.Lines(string(out)) {
-		if strings.HasPrefix(line, "    ") {
-			s.say("%s: %s", part, strings.TrimSpace(line))
+		if strings.HasPrefix(line, "   ") || strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "WARNING: ") {
+			said = append(said, strings.TrimSpace(line))
 		}
 	}
-	return s.result(part)
+	if err == nil {
+		s.say("%s: %s: %s", part, test, strings.Join(said, "\n"))
+		return s.result(part)
+	}
+	return s.fail(part, test, slices.Concat(said[:min(len(said), 30)], []string{err.Error()}))
 }
