@@ -92,7 +92,7 @@ func (r *rewind) fill(ctx context.Context) error {
 			return err
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
-		case (line.Old == nil) != r.deletes:
+		case r.undone.repeats.Has(line), (line.Old == nil) != r.deletes:
 			continue
 		}
 		w := change{key: bytes.Clone(line.Key), hash: line.Hash, old: item.Item(line.Old).Clone(), digest: line.NewDigest}

@@ -70,7 +70,8 @@ type UndoPlan struct {
 //
 // An undo is itself a run, with a journal: undoing it does the thing again, and [Resume] goes on with it.
 //
-// The memory: some 40 bytes for each key of the journal, and the old and the present images of a few hundred items.
+// The memory: some megabytes, a bit for each entry of the journal, some 100 bytes for each that is not the first of its key, and the
+// old and the present images of a few hundred items.
 //
 // The errors are those of [Table.Copy]; an [*Error] of kind [Usage] where the run kept neither a journal nor a backup, or there is none;
 // [Mismatch] where the journal is damaged or the table is another one, and then nothing was changed.
@@ -172,6 +173,8 @@ type undone struct {
 	own    *archive.Journal      // the undo's; nil for none
 	late   time.Time             // when the run last sent something that may be applied after all; zero for never
 
+	repeats *archive.Repeats // lines of the journal that are not the first of their keys
+
 	// later are the digests of keys that have more than one line: a run that went on has
 	// perhaps put something else than it was about to at first. "" stands for a delete.
 	later map[item.KeyHash][]string
@@ -244,7 +247,11 @@ func (c *copying) planUndo(ctx context.Context) (Plan, error) {
 // survey reads the whole journal, so that damage is found before anything is written.
 func (c *copying) survey(ctx context.Context) error {
 	u := c.undone
-	if err := u.survey(ctx, c.plan.Target.Schema); err != nil {
+	store, err := openRuns(c.RunDir)
+	if err != nil {
+		return err
+	}
+	if err := u.survey(ctx, c.plan.Target.Schema, store.Dir()); err != nil {
 		return err
 	}
 	if u.Lost > 0 {
@@ -257,20 +264,21 @@ func (c *copying) survey(ctx context.Context) error {
 	return nil
 }
 
-func (u *undone) survey(ctx context.Context, schema item.Schema) error {
+func (u *undone) survey(ctx context.Context, schema item.Schema, tmp string) (err error) {
 	u.Keys, u.Added, u.later = 0, 0, make(map[item.KeyHash][]string)
+	journal := archive.ReadJournal(u.dir, schema, u.record)
+	if u.repeats, err = archive.FindRepeats(ctx, journal, tmp); err != nil {
+		return u.unread(ctx, err)
+	}
 	entries := int64(0)
-	for line, err := range archive.ReadWholeJournal(u.dir, schema, u.record) {
+	for line, err := range journal {
 		entries++
 		switch {
 		case err != nil:
-			if damaged := (*archive.DamageError)(nil); errors.As(err, &damaged) {
-				return u.damaged(err)
-			}
-			return fmt.Errorf("undo run %s: %w", u.Undoes, err)
+			return u.unread(ctx, err)
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
-		case line.Again:
+		case u.repeats.Has(line):
 			u.later[line.Hash] = append(u.later[line.Hash], line.NewDigest)
 			continue
 		case line.Old == nil:
@@ -280,6 +288,17 @@ func (u *undone) survey(ctx context.Context, schema item.Schema) error {
 	}
 	u.Lost = max(0, u.record.Entries-entries)
 	return nil
+}
+
+// unread says why a journal could not be read to its end.
+func (u *undone) unread(ctx context.Context, err error) error {
+	if damaged := (*archive.DamageError)(nil); errors.As(err, &damaged) {
+		return u.damaged(err)
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return fmt.Errorf("undo run %s: %w", u.Undoes, err)
 }
 
 // damaged is the refusal to undo by a journal that is not what it was.

@@ -52,11 +52,12 @@ func newChecked(dir string, schema item.Schema) (c *Checked, err error) {
 		}
 	}()
 	for _, f := range []**os.File{&c.data, &c.index, &c.lines.spill} {
-		if *f, err = os.CreateTemp(dir, "dump-*.tmp"); err != nil { // 0600, and never one that exists
+		var name string
+		if *f, name, err = nameless(dir, "dump-*.tmp"); err != nil {
 			return c, err
 		}
-		if os.Remove((*f).Name()) != nil { // where a file in use cannot be removed
-			c.names = append(c.names, (*f).Name())
+		if name != "" {
+			c.names = append(c.names, name)
 		}
 	}
 	if c.pack, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1)); err != nil {

@@ -63,10 +63,15 @@ func read(dir string) ([]JournalLine, error) { return readWanted(dir, JournalRec
 // readWanted is the same where it is known how much there must be.
 func readWanted(dir string, want JournalRecord) ([]JournalLine, error) {
 	var all []JournalLine
+	seen := map[item.KeyHash]bool{}
 	for line, err := range ReadJournal(dir, journalSchema, want) {
 		if err != nil {
 			return all, err
 		}
+		if seen[line.Hash] {
+			continue
+		}
+		seen[line.Hash] = true
 		line.Key, line.Old = bytes.Clone(line.Key), bytes.Clone(line.Old)
 		all = append(all, line)
 	}

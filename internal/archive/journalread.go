@@ -19,11 +19,11 @@ import (
 // A JournalLine is an entry as it was written.
 type JournalLine struct {
 	Entry
-	Again bool         // a line before it has its key
-	Hash  item.KeyHash // of the key
-	At    time.Time    // when it was written, to the microsecond
-	File  string       // where it stands
-	Line  int          // from 1
+	Number int64        // among all entries of the journal, from 0
+	Hash   item.KeyHash // of the key
+	At     time.Time    // when it was written, to the microsecond
+	File   string       // where it stands
+	Line   int          // from 1
 }
 
 // A DamageError says that a file is not as it was written, and not just torn at its end.
@@ -41,32 +41,18 @@ func (e *DamageError) Error() string {
 }
 func (e *DamageError) Unwrap() error { return e.Err }
 
-// ReadJournal yields the first entry of each key, in file order, as [ReadWholeJournal] does.
-func ReadJournal(dir string, schema item.Schema, want JournalRecord) iter.Seq2[JournalLine, error] {
-	return func(yield func(JournalLine, error) bool) {
-		for line, err := range ReadWholeJournal(dir, schema, want) {
-			if !line.Again && !yield(line, err) {
-				return
-			}
-		}
-	}
-}
-
-// ReadWholeJournal yields all entries, in file order. What it yields is valid until the next one.
+// ReadJournal yields all entries, in file order. What it yields is valid until the next one.
 // After an error, which is a [*DamageError] or the file system's, there is nothing more. A directory without
 // files is an empty journal. A member that a crash has torn is passed over wherever a file ends; one that is
 // damaged and has a whole one behind it is an error, and so is a file that is missing between others. In the end there
-// must have been as much as is wanted.
-//
-// It remembers the keys: some 40 bytes each.
-func ReadWholeJournal(dir string, schema item.Schema, want JournalRecord) iter.Seq2[JournalLine, error] {
+// must have been as much as is wanted. Of a key the first entry counts, see [FindRepeats].
+func ReadJournal(dir string, schema item.Schema, want JournalRecord) iter.Seq2[JournalLine, error] {
 	return func(yield func(JournalLine, error) bool) {
 		files, err := journalFiles(dir)
 		if err != nil {
 			yield(JournalLine{}, err)
 			return
 		}
-		seen := make(map[item.KeyHash]struct{})
 		have := JournalSize{Files: len(files)}
 		for i, f := range files {
 			if err := want.missing(dir, i+1, f.number); err != nil {
@@ -76,9 +62,8 @@ func ReadWholeJournal(dir string, schema item.Schema, want JournalRecord) iter.S
 			have.Bytes += f.size
 			for line, err := range readFile(f.name, schema, want.Incomplete) {
 				if err == nil {
+					line.Number = have.Entries
 					have.Entries++
-					_, line.Again = seen[line.Hash]
-					seen[line.Hash] = struct{}{}
 				}
 				if !yield(line, err) || err != nil {
 					return

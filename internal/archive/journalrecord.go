@@ -38,7 +38,7 @@ func (r JournalRecord) missing(dir string, want, have int) error {
 }
 
 // CheckJournal says how much is in a directory of journals, if it is what is wanted; where nothing is, the directory need
-// not be there. The errors are those of [ReadWholeJournal].
+// not be there. The errors are those of [ReadJournal].
 func CheckJournal(dir string, want JournalRecord) (have JournalSize, err error) {
 	files, err := journalFiles(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -318,8 +318,8 @@ var verbMutants = []mutant{
 		old: "	if s.journal != nil {\n		entries :=", new: "	if s.journal != nil && found[0].Kind != copier.OnlyTarget {\n		entries :=",
 	},
 	{
-		name: "the last image of a key counts", file: "internal/archive/journalread.go", part: "verbs",
-		old: "if !line.Again && !yield(line, err) {", new: "if !yield(line, err) {",
+		name: "the last image of a key counts", file: "table/rewind.go", part: "verbs",
+		old: "case r.undone.repeats.Has(line), (line.Old == nil) != r.deletes:", new: "case (line.Old == nil) != r.deletes:",
 	},
 	{
 		name: "an undo leaves what the run added", file: "table/undo.go", part: "verbs",
