@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"time"
 
@@ -18,11 +17,8 @@ import (
 func run(ctx context.Context, args []string, s streams) int { return runApp(ctx, newApp(s), args, s) }
 
 func runApp(ctx context.Context, app *cli.App, args []string, s streams) int {
-	s.json = asksJSON(app, args)
-	s.color = s.color && !s.json && !slices.Contains(args, "--no-color")
 	done := make(chan struct{})
 	defer context.AfterFunc(ctx, func() { excuse(s, done) })()
-	s.command = commandOf(args)
 	defer s.guard()
 	err := app.RunContext(table.OnPanic(ctx, s.crashed), argumentsLast(app, args))
 	close(done)
@@ -48,10 +44,14 @@ func (s streams) guard() {
 
 // crashed ends the program after a panic, at once: nothing that it had in hand can be relied on.
 func (s streams) crashed(value any, stack []byte) {
-	err := &table.Error{
+	s.abandon(&table.Error{
 		Kind: table.Failed, Hint: "what was done so far is in the run's directory: dynamo runs",
 		Err: fmt.Errorf("a bug in dynamo: %v (%s)", value, place(stack)),
-	}
+	})
+}
+
+// abandon ends the program at once, whatever it is doing, and says why.
+func (s streams) abandon(err error) {
 	s.mu.Lock()
 	unfinished := s.unfinished
 	s.mu.Unlock()

@@ -144,7 +144,7 @@ func TestJSONOnEveryWayOut(t *testing.T) {
 	seen := map[string]bool{}
 	for _, w := range waysOut {
 		args := append(strings.Fields(os.Expand(w.args, expand)), "--json")
-		seen[strings.Join(verbOf(newApp(newStreams(nil, nil, nil)), args), " ")] = true
+		seen[strings.Join(verbOf(newApp(streams{}), args), " ")] = true
 		t.Run(args[0]+"/"+w.name, func(t *testing.T) {
 			if w.fault.Kind != "" {
 				proxy := world.Account("dev").Proxy
@@ -161,7 +161,7 @@ func TestJSONOnEveryWayOut(t *testing.T) {
 			requireJSON(t, w, ctx, args)
 		})
 	}
-	for _, c := range newApp(newStreams(nil, nil, nil)).Commands {
+	for _, c := range newApp(streams{}).Commands {
 		for _, verb := range append([]*cli.Command{c}, c.Subcommands...) {
 			name := strings.TrimSpace(c.Name + " " + strings.TrimPrefix(verb.Name, c.Name))
 			if !seen[name] && slices.ContainsFunc(verb.Flags, func(f cli.Flag) bool { return f.Names()[0] == "json" }) {
@@ -174,7 +174,7 @@ func TestJSONOnEveryWayOut(t *testing.T) {
 // Whatever is asked for wrongly, and however JSON is.
 func TestJSONOfEveryUsageError(t *testing.T) {
 	inWorldOf(t)
-	for _, c := range newApp(newStreams(nil, nil, nil)).Commands {
+	for _, c := range newApp(streams{}).Commands {
 		for _, verb := range append([]*cli.Command{c}, c.Subcommands...) {
 			words := []string{c.Name}
 			if verb != c {
@@ -309,13 +309,14 @@ func runHere(t *testing.T, ctx context.Context, app func(streams) *cli.App, args
 		defer f.Close()
 		files[i] = f
 	}
-	s := newStreams(files[0], files[1], files[2])
+	args = append([]string{"dynamo"}, args...)
+	s := newStreams(files[0], files[1], files[2], args)
 	ended := make(chan int, 1)
 	s.exit = func(code int) {
 		ended <- code
 		runtime.Goexit()
 	}
-	go func() { ended <- runApp(ctx, app(s), append([]string{"dynamo"}, args...), s) }()
+	go func() { ended <- runApp(ctx, app(s), args, s) }()
 	code = <-ended
 	text := func(f *os.File) string {
 		if _, err := f.Seek(0, io.SeekStart); err != nil {

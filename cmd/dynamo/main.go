@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"reflect"
 	"runtime/debug"
+	"slices"
 	"syscall"
 )
 
@@ -22,9 +23,10 @@ func main() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(25)
 	}
-	ctx, stop := interruptible()
 	log.SetOutput(io.Discard) // net/http's complaints about servers: what they come to is an error of the request's
-	code := run(ctx, os.Args, newStreams(os.Stdin, os.Stdout, os.Stderr))
+	s := newStreams(os.Stdin, os.Stdout, os.Stderr, os.Args)
+	ctx, stop := interruptible(s.abandon)
+	code := run(ctx, os.Args, s)
 	stop()
 	os.Exit(code)
 }
@@ -38,8 +40,11 @@ type streams struct {
 	asked *codes
 }
 
-func newStreams(in, out, err *os.File) streams {
-	return streams{in, out, err, &voice{color: colorful(err), exit: os.Exit}, new(codes)}
+// newStreams are a command's with those arguments, which say how it speaks, even where they cannot be read further.
+func newStreams(in, out, err *os.File, args []string) streams {
+	v := &voice{json: asksJSON(newApp(streams{}), args), command: commandOf(args), exit: os.Exit}
+	v.color = !v.json && colorful(err) && !slices.Contains(args, "--no-color")
+	return streams{in, out, err, v, new(codes)}
 }
 
 // A stopped is the cause of a context that a signal ended.
@@ -53,8 +58,8 @@ func (s stopped) Error() string {
 }
 
 // interruptible returns a context that ends with the first SIGINT or SIGTERM.
-// The second one ends the program at once.
-func interruptible() (context.Context, func()) {
+// With the second one it calls abandon.
+func interruptible(abandon func(error)) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2) // the second may come while the first is handled
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -64,7 +69,7 @@ func interruptible() (context.Context, func()) {
 		first := <-signals
 		cancel(stopped{first})
 		second := <-signals
-		os.Exit(exitCode(stopped{second}))
+		abandon(stopped{second})
 	}()
 	return ctx, func() { signal.Stop(signals); cancel(nil) }
 }

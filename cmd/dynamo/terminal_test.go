@@ -7,6 +7,7 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -290,6 +291,45 @@ func TestSecondSignal(t *testing.T) {
 	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("took %s to stop", took)
 	}
+}
+
+// Nor does it keep the one JSON object back.
+func TestSecondSignalInJSON(t *testing.T) {
+	t.Parallel()
+	name := newTables(t, 5, 0)
+	reached := make(chan struct{})
+	var once sync.Once
+	inject(t, ddbtest.Fault{Kind: ddbtest.Hang, Op: "BatchWriteItem", Table: name, Do: func() { once.Do(func() { close(reached) }) }})
+	c := newCommand(t, "copy", "--table", name, "--source", "prod", "--target", "dev", "--no-backup", "--yes", "--workers", "1", "--mode", "replace", "--json=1")
+	out, err := os.Create(filepath.Join(t.TempDir(), "stdout"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer read.Close()
+	c.cmd.Stdout, c.cmd.Stderr = out, write
+	if err := c.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	write.Close()
+	go c.collect(read)
+	<-reached
+	for _, said := range []string{"a second signal ends it at once", "terminated"} {
+		if err := c.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		c.expect(said)
+	}
+	code := c.wait()
+	text, err := os.ReadFile(out.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	requireOneObject(t, wayOut{code: 143}, string(text), c.text(), code)
 }
 
 // Tables that were not begun when the signal came are in the result, too.

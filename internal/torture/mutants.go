@@ -291,7 +291,7 @@ var runMutants = []mutant{
 	},
 	{
 		name: "a second signal is ignored", file: "cmd/dynamo/main.go", part: "signals",
-		old: "os.Exit(exitCode(stopped{second}))", new: "_ = exitCode(stopped{second})",
+		old: "abandon(stopped{second})", new: "_ = stopped{second}",
 	},
 	{
 		name: "SIGTERM ends as SIGINT does", file: "cmd/dynamo/app.go", part: "signals",
