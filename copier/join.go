@@ -74,10 +74,10 @@ type JoinOptions struct {
 	// Filtered says that the source shows only what a filter lets through. An item that it did not show, or
 	// showed with another value than the table has now, is then given to Found as Hidden.
 	Filtered bool
-	// Again reads both items again, by key, before a difference is believed. It is needed where the
-	// sources' reads may be old.
-	Again bool
-	Items bool // give Found both items: read back by key what is no longer in memory
+	// Eventual says that what the sources show may be old: both items are read again, by key, before a
+	// difference is believed, and also a table that seems to be empty is asked.
+	Eventual bool
+	Items    bool // give Found both items: read back by key what is no longer in memory
 
 	Readers int           // pairs of segments read at once; 0 means 8
 	Pages   int           // pages in memory; 0 means four a reader, and two
@@ -118,7 +118,7 @@ func (o *JoinOptions) defaults(lanes int) {
 // An item waits in its page while that is in memory, then as a copy, then as its digest and its key, and
 // when these outgrow Memory, in a sorted file that nobody else can read and that is gone when Join returns, or the process ends.
 //
-// What was seen in one table only is asked for by its key, consistently, before it is believed, and with Again so is
+// What was seen in one table only is asked for by its key, consistently, before it is believed, and with Eventual so is
 // what differs (a half without a Getter is believed as it was read): a table that changes while it is read
 // may show an item twice, or late. An item seen twice counts as it was seen last. A half without a Getter should hold no key twice.
 //

@@ -467,7 +467,7 @@ func TestJoinAnyTables(t *testing.T) {
 			}
 			opts := JoinOptions{
 				Items: r.IntN(2) == 0, Readers: 1 + r.IntN(5), Pages: r.IntN(30), Dir: dir,
-				Memory: []int64{1, 5_000, 50_000, 0}[r.IntN(4)], Again: r.IntN(2) == 0,
+				Memory: []int64{1, 5_000, 50_000, 0}[r.IntN(4)], Eventual: r.IntN(2) == 0,
 			}
 			f := joining(t, &opts)
 			var halves [2]Half

@@ -16,7 +16,7 @@ func TestJoinBehindAFilter(t *testing.T) {
 		t.Run(fmt.Sprint("memory ", memory), func(t *testing.T) {
 			dir := t.TempDir()
 			synctest.Test(t, func(t *testing.T) {
-				opts := JoinOptions{Filtered: true, Again: true, Items: true, Partial: true, Memory: memory, Dir: dir}
+				opts := JoinOptions{Filtered: true, Eventual: true, Items: true, Partial: true, Memory: memory, Dir: dir}
 				joining(t, &opts)
 				source, target := tableOf(upTo(100), 1, inOrder, itemOf), tableOf(upTo(300), 1, shuffled, itemOf)
 				for n := range 300 { // the source shows the first hundred only

@@ -142,7 +142,7 @@ func (j *judge) add(ctx context.Context, p suspect) error {
 	}
 	j.batch = append(j.batch, p)
 	j.bytes += len(p.halves[sourceHalf].item) + len(p.halves[targetHalf].item)
-	if len(j.batch) < MaxGet && (j.bytes < againBytes || !j.Again) {
+	if len(j.batch) < MaxGet && (j.bytes < againBytes || !j.Eventual) {
 		return nil
 	}
 	return j.decide(ctx)
@@ -234,10 +234,10 @@ func (j *judge) wanted(p *suspect, which int) bool {
 		return which == sourceHalf || other.seen == (j.purpose == countExtras)
 	}
 	if h.seen {
-		return j.Again || j.Items && h.item == nil
+		return j.Eventual || j.Items && h.item == nil
 	}
 	// Nothing can have been overlooked in a table that was empty.
-	return j.Partial || j.Stats.read[which].Load() > 0
+	return j.Partial || j.Eventual || j.Stats.read[which].Load() > 0
 }
 
 // ask reads back from one table what is wanted of the batch.

@@ -74,7 +74,7 @@ func TestJoinUnderStress(t *testing.T) {
 	for range 32 {
 		g.Go(func() error {
 			for i := 0; i == 0 || time.Since(began) < *stress && !t.Failed(); i++ {
-				opts := JoinOptions{reused: poison, Again: i%4 > 1}
+				opts := JoinOptions{reused: poison, Eventual: i%4 > 1}
 				f, target := joining(t, &opts), targets[i%len(targets)]
 				if err := Join(t.Context(), Half{Source: source, Getter: source}, Half{Source: target, Getter: target}, opts); err != nil {
 					return err

@@ -110,8 +110,8 @@ type Comparison struct {
 // decimals, sets without order, maps by key. It writes nothing. Nothing is read before the first
 // difference is asked for.
 //
-// Tables that change meanwhile are compared as they were when each item was read; what looks
-// different is read once more before it is told.
+// Tables that change meanwhile are compared as they were when each item was read; what only one of
+// them seems to have is asked for by its key before it is told, and with Eventual what differs is read again.
 func (t *Table) Compare(target *Table, o CompareOptions) *Comparison { return Compare(t, target, o) }
 
 // Compare is [Table.Compare] for any two sides. A dump is checked as a whole before the comparison, as
@@ -245,7 +245,7 @@ func (c *Comparison) prepare(ctx context.Context) (none copier.JoinOptions, err 
 	c.plan = p
 	c.Watch(Phase{Name: phaseCompare, Items: p.SourceItems, Bytes: p.SourceBytes, Joined: &c.joined, Reads: []*copier.Stats{&c.read, &c.held}})
 	return copier.JoinOptions{
-		Schema: p.Source.Schema, Shape: shape, Items: c.Detail || c.lapsed != nil, Partial: c.Slice != nil || c.Eventual, Filtered: filtered(c.Slice), Again: true,
+		Schema: p.Source.Schema, Shape: shape, Items: c.Detail || c.lapsed != nil, Partial: c.Slice != nil, Filtered: filtered(c.Slice), Eventual: c.Eventual,
 		Readers: p.Readers, Memory: c.Memory, Dir: os.TempDir(), Stall: c.Stall, Stats: &c.joined,
 	}, nil
 }

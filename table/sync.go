@@ -106,7 +106,7 @@ func (s *syncing) run(ctx context.Context) error {
 		defer crash.Guard(ctx)
 		return copier.Join(ctx, from, to, copier.JoinOptions{
 			Schema: s.plan.Target.Schema, Found: s.found, Extras: s.extras, Shape: s.shape, Items: true,
-			Partial: s.Slice != nil || s.Eventual, Filtered: filtered(s.Slice), Again: s.Eventual,
+			Partial: s.Slice != nil, Filtered: filtered(s.Slice), Eventual: s.Eventual,
 			Readers: s.plan.Readers, Memory: s.Memory, Dir: s.dir.Dir, Stall: s.Stall, Stats: &s.joined,
 		})
 	})

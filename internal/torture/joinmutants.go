@@ -9,11 +9,11 @@ var joinMutants = []mutant{
 	},
 	{
 		name: "what differs by old reads is not read again", file: "table/sync.go", part: "schedules", where: "stale at",
-		old: "Again: s.Eventual,", new: "Again: false,",
+		old: "Filtered: filtered(s.Slice), Eventual: s.Eventual,", new: "Filtered: filtered(s.Slice),",
 	},
 	{
-		name: "a table is empty that an old read shows so", file: "table/sync.go", part: "tests", where: "./table TestEventualReadsAreHints",
-		old: "Partial: s.Slice != nil || s.Eventual,", new: "Partial: s.Slice != nil,",
+		name: "a table is empty that an old read shows so", file: "copier/joinjudge.go", part: "tests", where: "./table TestEventualReadsAreHints",
+		old: "j.Partial || j.Eventual || j.Stats", new: "j.Partial || j.Stats",
 	},
 	{
 		name: "what a filter hides is written", file: "copier/joinjudge.go", part: "tests", where: "./table TestFilterHidesItemsOfTheSource",
