@@ -263,7 +263,7 @@ func resumeAs(ctx context.Context, store *runs.Store, name string, to *Table, o 
 		return Summary{}, c.misfit(name, errors.New("it is finished"))
 	}
 	if state.Target.Address == runs.AnyAddress {
-		state.Target.Address = to.place(Description{}).Address
+		state.Target.Address = Description{Endpoint: to.endpoint(), address: to.address}.engine()
 	}
 	original := to
 	if name := state.Source.Table; name != "" {

@@ -373,7 +373,7 @@ func (c *copying) fits(dir *runs.Run, s *runs.State) error {
 	}{{"source", s.Source, c.plan.Source}, {"target", s.Target, c.plan.Target}} {
 		switch {
 		case !sameTarget(side.was, runs.Place{Account: side.now.Account, Region: side.now.Region, Table: side.now.Table, Address: side.now.engine()}):
-			return fmt.Errorf("its %s is table %s in account %s, %s, and this is %s", side.name, side.was.Table, side.was.Account, side.was.Region, side.now)
+			return fmt.Errorf("its %s is table %s, and this is %s", side.name, side.was, side.now)
 		case side.was.ID != side.now.mark():
 			return fmt.Errorf("its %s %s was replaced by another table of the same name", side.name, side.now)
 		}

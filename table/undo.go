@@ -236,8 +236,7 @@ func (c *copying) planUndo(ctx context.Context) (Plan, error) {
 	now := c.target.place(p.Target)
 	switch {
 	case !sameTarget(u.target, now):
-		return p, mismatch("nothing was changed", "undo run %s: its table is %s in account %s, %s, and this is %s",
-			u.Undoes, u.target.Table, u.target.Account, u.target.Region, p.Target)
+		return p, mismatch("nothing was changed", "undo run %s: its table is %s, and this is %s", u.Undoes, u.target, p.Target)
 	case u.target.ID != now.ID:
 		return p, mismatch("nothing was changed", "undo run %s: its table %s was replaced by another of the same name", u.Undoes, p.Target)
 	}

@@ -1,6 +1,7 @@
 package table
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -156,6 +157,43 @@ func TestLockKnowsTheEndpoint(t *testing.T) {
 			if got := sameTarget(a, b); got != (i == j) {
 				t.Error(fmt.Sprint(a, b, got))
 			}
+		}
+	}
+}
+
+// A run on one engine holds up none on another that calls itself alike, nor is it in the history of that one's table.
+func TestTwoEngines(t *testing.T) {
+	t.Parallel()
+	p := small(t, ddbtest.Table{})
+	twin := world.Account("twin") // its account and region are dev's
+	if err := twin.CreateTable(t.Context(), p.Table); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := twin.DeleteTable(context.Background(), p.Name); err != nil {
+			t.Error(err)
+		}
+	})
+	source, target := p.open(t)
+	other := open(t, "twin", p.Name, Access{})
+	o := soon(Sync)
+	o.RunDir, o.NoBackup = t.TempDir(), false
+	inner := o
+	o.Confirm = func(Plan) error {
+		_, err := source.Copy(t.Context(), other, inner)
+		return err
+	}
+	if _, err := source.Copy(t.Context(), target, o); err != nil {
+		t.Fatal(err)
+	}
+	// The latest run of the one's table does not stand in the way of the other's.
+	list, err := Runs(o.RunDir)
+	if err != nil || len(list) != 2 {
+		t.Fatalf("%d runs, %v", len(list), err)
+	}
+	for _, r := range list {
+		if _, err := Undo(t.Context(), r.Name, UndoOptions{RunDir: o.RunDir}); err != nil {
+			t.Errorf("undo of the run on %s: %v", r.Target.Profile, err)
 		}
 	}
 }

@@ -35,11 +35,7 @@ func (e *HeldError) Error() string {
 	if !e.Holder.Since.IsZero() {
 		who += ", since " + e.Holder.Since.Local().Format(time.DateTime)
 	}
-	where := e.Target.Region
-	if e.Target.Address != "" {
-		where += ", at " + e.Target.Address
-	}
-	return fmt.Sprintf("another run is at work on table %s in account %s, %s: %s", e.Target.Table, e.Target.Account, where, who)
+	return fmt.Sprintf("another run is at work on table %s: %s", e.Target, who)
 }
 
 // A Lock keeps a target to one run. The operating system lets go of it when the

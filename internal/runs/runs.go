@@ -49,6 +49,15 @@ type Place struct {
 // AnyAddress is the address of a place that was noted before there were addresses: nobody knows it.
 const AnyAddress = "?"
 
+// String names the table in messages.
+func (p Place) String() string {
+	text := fmt.Sprintf("%s in account %s, %s", p.Table, p.Account, p.Region)
+	if p.Address != "" && p.Address != AnyAddress {
+		text += ", at " + p.Address
+	}
+	return text
+}
+
 // A Made is a table that a run has AWS make. It is noted before AWS is asked.
 type Made struct {
 	Name  string    `json:"name"`
