@@ -35,7 +35,7 @@ type Query struct {
 // page with a Next is not the end. On an error the page holds nothing to be used. The
 // errors are [*Error] or the context's.
 func (t *Table) Query(ctx context.Context, q Query, page *item.Page) error {
-	return t.page(ctx, call{op: "Query", attempt: q.Attempt, body: t.queryBody(q)}, q.From, page)
+	return t.page(ctx, call{op: "Query", attempt: q.Attempt, body: t.queryBody(q)}, -1, q.From, page)
 }
 
 // queryBody has its members in the order that the typed client sends them.

@@ -23,19 +23,19 @@ type Scan struct {
 // Scan fills page with the next page of a segment. On an error the page holds
 // nothing to be used. The errors are [*Error] or the context's.
 func (t *Table) Scan(ctx context.Context, s Scan, page *item.Page) error {
-	return t.page(ctx, call{op: "Scan", attempt: s.Attempt, body: t.scanBody(s)}, s.From, page)
+	return t.page(ctx, call{op: "Scan", attempt: s.Attempt, body: t.scanBody(s)}, s.Segment, s.From, page)
 }
 
 // page makes the call for the page that follows from.
-func (t *Table) page(ctx context.Context, c call, from item.Cursor, page *item.Page) error {
+func (t *Table) page(ctx context.Context, c call, segment int, from item.Cursor, page *item.Page) error {
 	page.Reset()
 	buf, err := t.do(ctx, c, page.Buf, func(reply []byte) error {
 		page.Buf = reply
 		if err := t.parsePage(page); err != nil {
 			return err
 		}
-		if page.Next != nil && string(page.Next) == string(from) {
-			return &Error{Kind: Fatal, Code: "RepeatedCursor", Message: "the answer's LastEvaluatedKey is the one that was sent; going on would never end"}
+		if page.Next != nil && string(page.Next) == string(from) || t.circles.closed(segment, from, page.Next) {
+			return &Error{Kind: Fatal, Code: "RepeatedCursor", Message: "the answer's LastEvaluatedKey is one that was sent; going on would never end"}
 		}
 		return nil
 	}, func() []slog.Attr { return []slog.Attr{slog.Int("items", len(page.Items))} })

@@ -46,6 +46,7 @@ type Table struct {
 	skew     atomic.Int64 // nanoseconds to add to this machine's clock when signing
 	retrieve sync.Mutex   // one credentials refresh at a time
 	refused  atomic.Pointer[string]
+	circles  circles
 }
 
 // Settings are what a caller may choose; the zero value works.

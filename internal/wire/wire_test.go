@@ -118,6 +118,35 @@ func TestRepeatedCursorIsTheEndOfIt(t *testing.T) {
 	}
 }
 
+// So is one that was sent some pages before, at any distance; that a page is read twice is none.
+func TestCursorsInACircle(t *testing.T) {
+	for _, period := range []int{0, 1, 2, 3, 7, 40} {
+		for _, before := range []int{0, 1, 10} {
+			cursor := func(n int) item.Cursor { // behind page n
+				if period > 0 && n > before {
+					n = before + (n-before)%period
+				}
+				return item.Cursor(fmt.Sprintf(`{"pk":{"S":"%d"}}`, n))
+			}
+			r := &recorder{}
+			table := against(r, static(""))
+			var from item.Cursor
+			var err error
+			n := 0
+			for ; err == nil && n < 1000; n++ {
+				r.body = fmt.Sprintf(`{"Items":[],"Count":0,"LastEvaluatedKey":%s}`, cursor(n))
+				for again := n % 3; err == nil && again >= 0; again-- {
+					err = table.Scan(t.Context(), Scan{From: from}, new(item.Page))
+				}
+				from = cursor(n)
+			}
+			if period == 0 && err != nil || period > 0 && (err == nil || kind(t, err) != Fatal || n > 4*(before+period)+4) {
+				t.Errorf("period %d after %d: %d pages, %v", period, before, n, err)
+			}
+		}
+	}
+}
+
 // The cursor of an index has the keys of both, and goes back as it came.
 func TestIndexCursor(t *testing.T) {
 	const cursor = `{"pk":{"S":"b"},"city":{"S":"x"},"age":{"N":"1.50"}}`
