@@ -34,7 +34,7 @@ type card struct {
 	slow   bool     // costs ten seconds each time
 	always bool     // once it has begun it does not end
 	key    bool     // strikes what holds one key, always
-	once   bool     // the typed client tries only a few times
+	once   bool     // a state, which strikes one look
 	index  bool     // no fault: the target has an index that does not fit some items
 }
 
@@ -121,8 +121,15 @@ func survivable() (deck []card) {
 	)
 	for _, s := range []side{source, target} {
 		deck = append(deck, card{kind: ddbtest.Stale, op: "Scan", side: s, modes: []string{syncing}})
-		for _, kind := range []ddbtest.Kind{ddbtest.Throttle, ddbtest.InternalError, ddbtest.Unavailable, ddbtest.Reset, ddbtest.Delay} {
-			deck = append(deck, card{kind: kind, op: "DescribeTable", side: s, once: true})
+		for _, kind := range []ddbtest.Kind{
+			ddbtest.Throttle, ddbtest.InternalError, ddbtest.Unavailable, ddbtest.Reset, ddbtest.Close, ddbtest.ResetInside, ddbtest.CloseInside,
+			ddbtest.EmptyOK, ddbtest.EmptyObject, ddbtest.HTML, ddbtest.Truncate, ddbtest.FlipByte, ddbtest.WrongCRC, ddbtest.TrailingBytes, ddbtest.Delay,
+		} {
+			deck = append(deck, card{kind: kind, op: "DescribeTable", side: s})
+		}
+		deck = append(deck, card{kind: ddbtest.Hang, op: "DescribeTable", side: s, slow: true})
+		for _, kind := range []ddbtest.Kind{ddbtest.InternalError, ddbtest.Throttle, ddbtest.Reset, ddbtest.HTML, ddbtest.EmptyOK} {
+			deck = append(deck, card{kind: kind, op: stsOp, side: s, role: true})
 		}
 		for _, kind := range []ddbtest.Kind{
 			ddbtest.Throttle, ddbtest.InternalError, ddbtest.Reset, ddbtest.EmptyOK, ddbtest.EmptyObject, ddbtest.Truncate,
@@ -136,8 +143,10 @@ func survivable() (deck []card) {
 		card{kind: ddbtest.TableStatus, op: "DescribeTable", side: source, text: "CREATING", once: true})
 }
 
-// lethal are the cards that end a copy, and how it may end. An answer of
-// DescribeTable that makes no sense may be asked for again, or be the end.
+// stsOp is about no table: a fault there may strike another copy that runs beside, which has to survive it as well.
+const stsOp = "AssumeRole"
+
+// lethal are the cards that end a copy, and how it may end.
 func lethal() (deck []card) {
 	failed, rejected, denied, state := []int{1}, []int{3}, []int{6}, []int{7}
 	for _, p := range places {
@@ -171,11 +180,10 @@ func lethal() (deck []card) {
 		deck = append(deck,
 			card{kind: ddbtest.Deny, op: "BatchGetItem", side: s, modes: []string{syncing}, exits: denied, always: true},
 			card{kind: ddbtest.EmptyObject, op: "BatchGetItem", side: s, modes: []string{syncing}, exits: failed, always: true})
-		for _, kind := range []ddbtest.Kind{
-			ddbtest.EmptyOK, ddbtest.EmptyObject, ddbtest.HTML, ddbtest.Truncate, ddbtest.FlipByte, ddbtest.TrailingBytes, ddbtest.CloseInside,
-		} {
-			deck = append(deck, card{kind: kind, op: "DescribeTable", side: s, once: true, exits: []int{0, 1, 7}})
+		for _, kind := range []ddbtest.Kind{ddbtest.Hang, ddbtest.EmptyObject, ddbtest.HTML, ddbtest.InternalError} {
+			deck = append(deck, card{kind: kind, op: "DescribeTable", side: s, exits: failed, always: true})
 		}
+		deck = append(deck, card{kind: ddbtest.TableStatus, op: "DescribeTable", side: s, text: "CREATING", exits: failed, always: true})
 	}
 	return deck
 }

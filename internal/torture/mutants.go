@@ -123,7 +123,20 @@ var wireMutants = []mutant{
 	},
 	{
 		name: "a cursor that comes again is followed", file: "internal/wire/scan.go", part: "schedules", where: "repeat lek",
-		old: "if page.Next != nil && string(page.Next) == string(from) {", new: "if page.Next != nil && len(from) == 1 {",
+		old: "if page.Next != nil && string(page.Next) == string(from) || t.circles.closed(segment, from, page.Next) {",
+		new: "if page.Next != nil && len(from) == 1 {",
+	},
+	{
+		name: "a description that is none is believed", file: "internal/account/complete.go", part: "schedules", where: "empty object at target's DescribeTable",
+		old: "		return ErrEmpty\n", new: "		return nil\n",
+	},
+	{
+		name: "the control plane may be silent for ever", file: "internal/account/attempt.go", part: "schedules", where: "hang at target's DescribeTable",
+		old: "func() { cancel(late) }", new: "func() {}",
+	},
+	{
+		name: "an error of STS's is the end", file: "internal/account/wait.go", part: "schedules", where: "at target's AssumeRole",
+		old: "return !errors.As(err, new(*finalError)) &&", new: "return errors.As(err, new(*CredentialsError)) && !errors.As(err, new(*finalError)) &&",
 	},
 	{
 		name: "an unprocessed item that nobody sent is ignored", file: "internal/wire/write.go", part: "schedules", where: "forge",

@@ -271,7 +271,7 @@ func (s *schedule) requests(c card) int {
 		return 1
 	case c.op == "DescribeTable":
 		return 1 + b2i(!c.once || c.kind != ddbtest.TableStatus)
-	case c.op == "BatchGetItem":
+	case c.op == "BatchGetItem", c.op == stsOp:
 		return 1
 	case c.op == "BatchWriteItem" && s.mode == syncing:
 		return (s.differing() + 24) / 25

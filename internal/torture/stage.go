@@ -129,7 +129,9 @@ func (t *trial) inject(side side, f ddbtest.Fault) (struck func() int) {
 	if side == target {
 		account, table = t.dev, t.target.Name
 	}
-	f.Table = table
+	if f.Table = table; f.Op == stsOp {
+		f.Table = ""
+	}
 	id := account.Proxy.Inject(f)
 	t.injected = append(t.injected, func() { account.Proxy.Remove(id) })
 	return func() int { return account.Proxy.Fired(id) }
