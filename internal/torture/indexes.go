@@ -265,7 +265,7 @@ func (t *trial) laggard(ctx context.Context, l *laggard, args []string) (wrong [
 // Bugs in slices through indexes.
 var indexMutants = []mutant{
 	{
-		name: "what left the slice is still in it", file: "table/slice.go", part: "indexes",
+		name: "what left the slice is still in it", file: "table/fetched.go", part: "indexes",
 		old: "		if in {\n			page.Items[n]", new: "		if in || true {\n			page.Items[n]",
 	},
 	{
@@ -273,7 +273,7 @@ var indexMutants = []mutant{
 		old: "	if s.Whole && (s.Index == \"\" || local(d, s.Index)) {", new: "	if s.Whole {",
 	},
 	{
-		name: "keys that were not processed are forgotten", file: "table/slice.go", part: "indexes",
+		name: "keys that were not processed are forgotten", file: "table/fetched.go", part: "indexes",
 		old: "	at.left = append(unprocessed, at.left[n:]...)", new: "	at.left = at.left[n:]",
 	},
 	{
