@@ -29,6 +29,8 @@ const (
 	slow     = "while the target hangs"
 	unheard  = "while the target hangs, and again" // the first alone would take eight seconds
 	late     = "with a delete under way that is applied later"
+	made     = "between a table made and its answer"
+	unmade   = "before a table is made"
 )
 
 func (s stop) String() string {
@@ -146,6 +148,8 @@ func (p pattern) stop(r *rand.Rand, moment string) stop {
 		s.after = time.Duration(r.IntN(int(p.pace)*batches) + 1)
 	case late:
 		s.batch = r.IntN(batches / 4)
+	case made, unmade: // which is done once
+		s.batch = 0
 	default:
 		s.batch = batches/2 + r.IntN(batches)
 	}

@@ -182,6 +182,8 @@ func (x *breaking) stopped(ctx context.Context, st stop, args []string) (done bo
 			f.Kind, f.After = ddbtest.Hang, true
 		case unsent, stuck:
 			f.Kind = ddbtest.Hang
+		case made, unmade:
+			f.Op, f.Kind, f.After = "CreateTable", ddbtest.Hang, st.moment == made
 		case slow, unheard:
 			f.Kind, f.Count = ddbtest.Hang, 3
 		case late:

@@ -23,9 +23,10 @@ const (
 	undoSlice = "undo a slice"
 	truncate  = "truncate"
 	restore   = "restore"
+	restoreAs = "restore to a new table"
 )
 
-var errands = []string{undoSync, undoSlice, undoSync, truncate, undoSlice, restore}
+var errands = []string{undoSync, undoSlice, undoSync, truncate, undoSlice, restore, restoreAs}
 
 // An errand is one verb, done through kills.
 type errand struct {
@@ -55,13 +56,17 @@ func newErrand(seed uint64, number int) errand {
 		e.items, e.older = all[:errandItems], slices.Concat(all[:errandItems/4], other[errandItems/4:errandItems/2], other[errandItems:])
 	}
 	moments := []string{byWrites, applied, unsent, byTime, atStart}
+	kill := pattern{signals: []syscall.Signal{syscall.SIGKILL}, items: errandItems / 2, pace: errandPace}
 	for i := range e.kills {
 		for range r.IntN(3) {
-			p := pattern{signals: []syscall.Signal{syscall.SIGKILL}, items: errandItems / 2, pace: errandPace}
+			p := kill
 			if e.verb == truncate {
 				p.pace = slowPace
 			}
 			e.kills[i] = append(e.kills[i], p.stop(r, moments[r.IntN(len(moments))]))
+		}
+		if e.verb == restoreAs {
+			e.kills[i] = append([]stop{kill.stop(r, []string{made, unmade}[number/len(errands)%2])}, e.kills[i]...)
 		}
 	}
 	return e
@@ -146,13 +151,21 @@ func (x *breaking) errand(ctx context.Context, e *errand) error {
 		_, err := x.through(ctx, slices.Concat([]string{"truncate", "--table", x.target.Name, "--env", "dev", "--no-backup",
 			"--segments", "3", "--workers", "1"}, common), e.kills[1], false)
 		return x.must(ctx, err, "truncated", map[string]string{})
-	case restore:
+	case restore, restoreAs:
 		dumps := filepath.Join(x.home, "dumps")
 		_, err := x.through(ctx, []string{"backup", "--table", x.source.Name, "--env", "prod", "--to", dumps, "--json", "--no-progress"}, nil, false)
 		if err != nil {
 			return err
 		}
-		args := slices.Concat([]string{"restore", "--table", x.target.Name, "--env", "dev", "--from", dumps, "--mode", e.mode}, common)
+		args := slices.Concat([]string{"restore", "--table", x.target.Name, "--env", "dev", "--from", dumps}, common)
+		if e.verb == restoreAs { // the target is gone, and made anew
+			if err := x.dev.DeleteTable(ctx, x.target.Name); err != nil {
+				return err
+			}
+			_, err = x.through(ctx, append(args, "--as", x.target.Name), e.kills[1], false)
+			return x.must(ctx, err, "restored to a new table", x.trial.items)
+		}
+		args = append(args, "--mode", e.mode)
 		if e.mode != syncing {
 			args = append(args, "--no-backup")
 		}
