@@ -48,7 +48,7 @@ type Sink interface {
 type Result struct {
 	Unprocessed []int    // ascending indexes of the writes that were not taken
 	Units       float64  // write capacity units consumed
-	Throttled   []Reason // why, where nothing was taken and the table said so
+	Throttled   []Reason // why, where the request as a whole was throttled; nil where the answer names the writes that it left
 }
 
 // A Reason is one of the table's words on why it throttled.
@@ -70,7 +70,7 @@ type Options struct {
 	Readers int           // segments read at once; 0 means 8
 	Workers int           // most batches in flight; 0 means 64 a core, at most 256
 	Pages   int           // pages in memory; 0 means half as many again as readers, and two
-	Stall   time.Duration // how long a read or a batch may make no progress; 0 means 15 minutes
+	Stall   time.Duration // how long a read or a batch may make no progress, waits for its turn apart; 0 means 15 minutes
 	Delete  bool          // delete what is read instead of putting it; the items are then primary keys
 	Shape   Shape         // nil writes items as they are
 	Schema  item.Schema   // the target's; needed with a Shape
@@ -86,8 +86,8 @@ type Options struct {
 	// Save is given checkpoints: some 10 a second while anything moves, and one at the
 	// end, whatever the end is. An error ends the run. One goroutine calls it. Nil for none.
 	Save func(Checkpoint) error
-	// Reject takes a write that the sink refuses for good, and why. It returns
-	// when that is noted; an error ends the run. Many goroutines call it. Nil ends the run at the first one.
+	// Reject takes a write that the sink refuses for good, and why: by an answer about it, or as it is left back for Stall while
+	// others are taken. It returns when that is noted; an error ends the run. Many goroutines call it. Nil ends the run at the first one.
 	Reject func(item.Write, *Fault) error
 }
 

@@ -257,6 +257,7 @@ func (j *judge) ask(ctx context.Context, which int) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
+		most = h.source.atMost(most)
 		now, later := left[:min(most, len(left))], left[min(most, len(left)):]
 		rest, err := j.get(ctx, which, now, &patience)
 		if len(rest) < len(now) {
@@ -311,8 +312,12 @@ func (j *judge) get(ctx context.Context, which int, wanted []*suspect, patience 
 	j.got.Reset()
 	var unprocessed []int
 	err := h.source.ask(ctx, patience, func() (err error) {
-		if unprocessed, err = h.Getter.Get(ctx, keys, patience.attempt+1, &j.got); err != nil {
+		unprocessed, err = h.Getter.Get(ctx, keys, patience.attempt+1, &j.got)
+		switch {
+		case err != nil:
 			return err
+		case len(unprocessed) == len(keys):
+			return &Fault{Class: Throttled, Side: halfNames[which], Err: errNotTaken}
 		}
 		return j.keep(which, byHash)
 	})

@@ -67,6 +67,14 @@ func (s *side) resize(larger bool) {
 	}
 }
 
+// atMost is n, or fewer where pages are to be smaller.
+func (s *side) atMost(n int) int {
+	if limit := s.pageLimit(); limit > 0 {
+		return min(n, limit)
+	}
+	return n
+}
+
 // pageLimit is how many items a page should have at most; 0 for as many as there are.
 func (s *side) pageLimit() int {
 	s.mu.Lock()

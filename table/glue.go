@@ -55,6 +55,8 @@ func (r *reader) Read(ctx context.Context, segment int, from item.Cursor, attemp
 // Distinct says that a scan never hands out a key twice.
 func (r *reader) Distinct() {}
 
+var _ copier.Distinct = (*reader)(nil)
+
 // Cursor is where a scan goes on right after an item: with its primary key, as
 // DynamoDB itself says it.
 func (r *reader) Cursor(it item.Item) (item.Cursor, error) {
