@@ -176,7 +176,11 @@ func (c *cutter) cut(ctx context.Context, p *page) error {
 		if c.open == nil {
 			c.open = c.batch()
 		}
-		c.open.add(w, origin{p, i})
+		if c.open.add(w, origin{p, i}); len(c.open.writes) == MaxBatch { // which need not wait for the next page
+			if err := c.flush(ctx); err != nil {
+				return err
+			}
+		}
 	}
 	if c.ledger.cut(p.entry) {
 		c.pool <- p

@@ -25,10 +25,11 @@ type patience struct {
 	stall   time.Duration
 	side    *side
 	backoff *backoff.ExponentialBackOff
-	since   time.Time // the first failure since the last progress; our own queue does not count
+	since   time.Time // the first failure since the last progress; moves on while we wait for our turn
 	apart   bool      // the last progress was an answer that took most of the writes: it was about these that it left
 	stale   int
 	attempt int
+	well    <-chan struct{} // closed when the table has come to work again since the last attempt began
 }
 
 func jitter() *backoff.ExponentialBackOff {
@@ -41,14 +42,15 @@ func jitter() *backoff.ExponentialBackOff {
 }
 
 // progress forgets the failures: something was done.
-func (p *patience) progress() { *p = patience{stall: p.stall, side: p.side} }
+func (p *patience) progress() { *p = patience{stall: p.stall, side: p.side, well: p.well} }
 
-// enter waits for the turn at the side's gate and returns when it got a place. That nothing moves meanwhile is
-// no failure: it may be long on a slow line.
+// enter waits for the turn at the side's gate and returns when it got a place. While others get through, which may take
+// long on a slow line, that is no time without progress.
 func (p *patience) enter(ctx context.Context, turn chan struct{}) (time.Time, error) {
 	began := time.Now()
 	entered, err := p.side.gate.wait(ctx, turn)
-	if err == nil && !p.since.IsZero() {
+	p.well = p.side.recovered()
+	if err == nil && !p.since.IsZero() && p.side.since(began) {
 		p.since = p.since.Add(entered.Sub(began))
 	}
 	return entered, err
@@ -80,7 +82,7 @@ func (p *patience) wait(ctx context.Context, err error) error {
 	default:
 		return err
 	}
-	gone := time.Since(p.since)
+	gone := max(time.Since(p.since), p.side.stuck())
 	if gone >= p.stall {
 		return &Fault{Class: fault.Class, Side: fault.Side, Reasons: fault.Reasons, Err: &StallError{After: gone, Err: fault.Err}}
 	}
@@ -96,7 +98,7 @@ func (p *patience) sleep(ctx context.Context, d time.Duration) error {
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
-	case <-p.side.recovered():
+	case <-p.well:
 	}
 	p.backoff = nil
 	return pause(ctx, rand.N(rejoinWait)) //nolint:gosec // only to come back one after the other

@@ -28,6 +28,7 @@ type side struct {
 	gate    *gate
 	began   time.Time
 	last    atomic.Int64 // of a success, nanoseconds after began
+	failing atomic.Int64 // since when there were only failures, likewise; 0 for not
 	garbled atomic.Int32 // answers in a row that made no sense
 
 	mu   sync.Mutex
@@ -90,6 +91,7 @@ func (s *side) see(err error) error {
 		s.succeeded()
 		return nil
 	}
+	s.failing.CompareAndSwap(0, max(1, int64(time.Since(s.began))))
 	fault := (*Fault)(nil)
 	if !errors.As(err, &fault) || !fault.Garbled {
 		s.garbled.Store(0)
@@ -101,7 +103,17 @@ func (s *side) see(err error) error {
 	return err
 }
 
+// stuck is how long all has failed.
+func (s *side) stuck() time.Duration {
+	since := s.failing.Load()
+	if since == 0 {
+		return 0
+	}
+	return time.Since(s.began) - time.Duration(since)
+}
+
 func (s *side) succeeded() {
+	s.failing.Store(0)
 	now := int64(time.Since(s.began))
 	before := s.last.Swap(now)
 	if time.Duration(now-before) < outage {

@@ -34,6 +34,39 @@ func (s *silent) Write(ctx context.Context, b []item.Write, _ int) (Result, erro
 	return Result{}, err
 }
 
+// A side that never answers ends the run in time, although all but one of its requests wait for their turn.
+func TestSilenceForEver(t *testing.T) {
+	for _, side := range []string{"source", "target"} {
+		synctest.Test(t, func(t *testing.T) {
+			began := time.Now()
+			src := &table{segments: 64, n: 100_000, perPage: 25}
+			sink := &silent{began: began, to: 100 * time.Hour}
+			o := Options{Readers: 64, Workers: 64, Stall: 15 * time.Minute}
+			var from Source = src
+			if side == "source" {
+				from = deaf{src}
+			}
+			err := Run(t.Context(), from, sink, o)
+			if stalled := (*StallError)(nil); !errors.As(err, &stalled) {
+				t.Fatalf("%s: got %v", side, err)
+			}
+			if took := time.Since(began); took > 17*time.Minute {
+				t.Errorf("%s: it took %s", side, took)
+			}
+		})
+	}
+}
+
+// deaf is a table that answers no read.
+type deaf struct{ *table }
+
+func (deaf) Read(ctx context.Context, _ int, _ item.Cursor, _ int, _ *item.Page) error {
+	if err := pause(ctx, 10*time.Second); err != nil {
+		return err
+	}
+	return &Fault{Class: Transient, Side: "source", Slow: true, Err: errors.New("no answer")}
+}
+
 // A minute without an answer is no slow line: soon after it the run is nearly as fast as it was.
 func TestSilence(t *testing.T) {
 	for _, workers := range []int{8, 64} {

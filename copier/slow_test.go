@@ -200,20 +200,20 @@ func TestJoinOverASlowLine(t *testing.T) {
 // given up when it fails once more.
 func TestTheQueueIsNoFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &table{segments: 1, n: 64 * 25, perPage: 25, latency: time.Minute}
+		s := &table{segments: 1, n: 200 * 25, perPage: 25, latency: time.Minute}
 		attempts := map[string]int{}
-		s.write = func(_ int, b []item.Write) (Result, error) {
+		s.write = func(call int, b []item.Write) (Result, error) {
 			attempts[string(b[0].Raw)]++
-			switch attempts[string(b[0].Raw)] {
-			case 1:
+			switch n := attempts[string(b[0].Raw)]; {
+			case call <= 8:
 				return Result{}, &Fault{Class: Transient, Slow: true, Side: "target", Err: errors.New("too slow")}
-			case 2:
+			case n == 2:
 				return Result{}, &Fault{Class: Transient, Side: "target", Err: errors.New("500")}
 			}
 			return Result{}, nil
 		}
 		src := &table{segments: 1, n: s.n, perPage: 25}
-		if err := Run(t.Context(), src, s, Options{Workers: 64, Pages: 70}); err != nil {
+		if err := Run(t.Context(), src, s, Options{Workers: 200, Pages: 210}); err != nil {
 			t.Fatal(err)
 		}
 		src.stored, src.n = s.stored, s.n
