@@ -300,7 +300,7 @@ func (p *printer) close(summary any, err error) error {
 		return err
 	}
 	p.s.mu.Lock()
-	warnings := append(p.warnings, p.s.warnings...)
+	warnings := slices.Concat(p.warnings, p.s.warnings)
 	p.s.warnings, p.s.unfinished = nil, nil // those of the next table are its own
 	p.s.mu.Unlock()
 	fields, e := members(summary, extra{warnings, failureOf(err)})

@@ -249,7 +249,7 @@ func emptying(p table.Plan) string {
 	case p.Command == "truncate":
 		of = "the table"
 		if p.Estimate != nil {
-			n = p.Estimate.Items
+			n = p.Items
 		}
 	case p.Deletes:
 	case p.Joined && !p.Keeps && p.Slice == "" && p.SourceItems == 0 && n > 0:

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -60,7 +61,7 @@ type inertJSON struct {
 }
 
 func (j *inertJSON) Write(b []byte) (int, error) {
-	text := append(j.held, b...)
+	text := slices.Concat(j.held, b)
 	end := len(bytes.TrimRight(text, "#"))
 	text, j.held = text[:end], bytes.Clone(text[end:])
 	if _, err := j.w.Write(bytes.ReplaceAll(text, []byte("##["), []byte(`##\u005b`))); err != nil {

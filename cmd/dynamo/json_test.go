@@ -98,7 +98,7 @@ var waysOut = []wayOut{
 	{name: "denied", args: "query --table $A --env dev", code: 6, fault: ddbtest.Fault{Kind: ddbtest.Deny, Op: "Scan"}},
 	{name: "a bad filter", args: "query --table $A --env prod --filter x", code: 2},
 
-	{name: "ok", args: "tables --env prod"},
+	{name: "ok", args: "tables --env prod --table $A"},
 	{name: "none", args: "tables --env prod --table nothing-*", code: 2},
 	{name: "denied", args: "tables --env dev", code: 6, fault: ddbtest.Fault{Kind: ddbtest.Deny, Op: "ListTables"}},
 	{name: "ok", args: "describe --table $A --env prod"},

@@ -21,7 +21,7 @@ import (
 func sure(stack *middleware.Stack) error {
 	check := func(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
 		out, metadata, err := next.HandleDeserialize(ctx, in)
-		if err == nil && !(said(out.Result) && plausible(awsmiddleware.GetOperationName(ctx), out.RawResponse)) {
+		if err == nil && (!said(out.Result) || !plausible(awsmiddleware.GetOperationName(ctx), out.RawResponse)) {
 			err = errHollow
 		}
 		return out, metadata, err
