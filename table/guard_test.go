@@ -273,6 +273,9 @@ func TestNoBackupNoDelete(t *testing.T) {
 			source, target := p.open(t)
 			o := soon(Replace)
 			o.NoBackup = false
+			if c.want == Failed { // it may pass, and is waited for
+				o.Stall = time.Second
+			}
 			_, err := source.Copy(t.Context(), target, o)
 			requireKind(t, err, c.want)
 			if n, err := p.dev.Count(t.Context(), p.Name); err != nil || n != 11 {

@@ -24,7 +24,7 @@ var world *ddbtest.World
 func TestMain(m *testing.M) {
 	flag.Parse()
 	// The tests mostly wait: for engines, for faults, for ten seconds of silence.
-	if err := flag.Set("test.parallel", "12"); err != nil {
+	if err := flag.Set("test.parallel", "24"); err != nil {
 		panic(err)
 	}
 	dir, err := os.MkdirTemp("", "dynamo-table-")
