@@ -261,23 +261,3 @@ func (t *trial) laggard(ctx context.Context, l *laggard, args []string) (wrong [
 	}
 	return wrong, nil
 }
-
-// Bugs in slices through indexes.
-var indexMutants = []mutant{
-	{
-		name: "what left the slice is still in it", file: "table/fetched.go", part: "indexes",
-		old: "		if in {\n			page.Items[n]", new: "		if in || true {\n			page.Items[n]",
-	},
-	{
-		name: "a lagging index is believed", file: "table/slice.go", part: "indexes",
-		old: "	if s.Whole && (s.Index == \"\" || local(d, s.Index)) {", new: "	if s.Whole {",
-	},
-	{
-		name: "keys that were not processed are forgotten", file: "table/fetched.go", part: "indexes",
-		old: "	at.left = append(unprocessed, at.left[n:]...)", new: "	at.left = at.left[n:]",
-	},
-	{
-		name: "the sort key of an index is not looked at", file: "query/holds.go", part: "indexes",
-		old: "	return ok && s.within.sort.holds(sort, s.within.Sort.Type), nil", new: "	return ok || s.within.sort.holds(sort, s.within.Sort.Type), nil",
-	},
-}

@@ -7,6 +7,8 @@
 //	go run ./internal/torture schedules -n 2000      # random schedules of faults
 //	go run ./internal/torture schedules -only 137    # one of them again
 //	go run ./internal/torture mutants -mutant crc    # those with that in their name
+//	go run ./internal/torture patch                  # writes patches of mutants anew whose code has moved
+//	go run ./internal/torture patch -mutant NAME     # makes what is edited into the checkout a mutant's patch
 //
 // The parts are schedules, kills, signals, verbs, guards, mutants, outages, lines, indexes, soak, joins and values.
 package main
@@ -51,8 +53,8 @@ type order struct {
 }
 
 func run(ctx context.Context, args []string, out io.Writer) (err error) {
-	if len(args) == 0 || args[0] != "all" && !slices.Contains(parts, args[0]) {
-		return fmt.Errorf("usage: torture all|%s [flags]", strings.Join(parts, "|"))
+	if len(args) == 0 || args[0] != "all" && args[0] != "patch" && !slices.Contains(parts, args[0]) {
+		return fmt.Errorf("usage: torture all|patch|%s [flags]", strings.Join(parts, "|"))
 	}
 	o := &order{suite: suite{out: out}}
 	flags := flag.NewFlagSet("torture "+args[0], flag.ContinueOnError)
@@ -66,6 +68,9 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	flags.StringVar(&o.mutant, "mutant", "", "only mutants with this in their name")
 	if err := flags.Parse(args[1:]); err != nil {
 		return err
+	}
+	if args[0] == "patch" {
+		return o.patch(ctx, o.mutant)
 	}
 	if o.binary == "" {
 		dir, err := os.MkdirTemp("", "dynamo-torture-build-")

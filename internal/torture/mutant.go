@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,15 +17,81 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// A mutant is the program with one real bug in it. The suite must find it: one
-// that kills no mutants proves nothing.
+// A mutant is the program with one real bug in it, which breaks one promise. The suite must find
+// it: one that kills no mutants proves nothing. Each is a patch:
+//
+//	a sync deletes before it has put everything
+//
+//	Promise: A sync deletes last of all.
+//	Found by: schedules, target's BatchWriteItem
+//
+//	--- a/table/sync.go
+//	…
 type mutant struct {
-	name  string
-	file  string // below the module's root
-	old   string // occurs exactly once in the file
-	new   string
-	part  string // of the suite that must find it
-	where string // part of the names of the cards or guards that should; those come first. Of tests, the package and the test
+	name    string // its file's, without the ending
+	what    string // the bug
+	promise string // what is true of the program without it
+	part    string // of the suite that must find it
+	where   string // part of the names of the cards or guards that should; those come first. Of tests, the package and the test
+	hunks   []hunk
+}
+
+// mutantsDir is where the patches are, below the module's root.
+const mutantsDir = "internal/torture/mutants"
+
+func (m mutant) path() string { return mutantsDir + "/" + m.name + ".patch" }
+
+// head is the part of the patch that says what it is.
+func (m mutant) head() string {
+	by := m.part
+	if m.where != "" {
+		by += ", " + m.where
+	}
+	return fmt.Sprintf("%s\n\nPromise: %s\nFound by: %s\n", m.what, m.promise, by)
+}
+
+func parseMutant(name, text string) (mutant, error) {
+	m := mutant{name: name}
+	head, _, _ := strings.Cut(text, "\n--- ")
+	m.what, head, _ = strings.Cut(head, "\n")
+	for line := range strings.Lines(head) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
+		switch key {
+		case "Promise":
+			m.promise = value
+		case "Found by":
+			m.part, m.where, _ = strings.Cut(value, ", ")
+		}
+	}
+	if m.what == "" || m.promise == "" || m.part == "" {
+		return m, fmt.Errorf("%s does not begin with what it is, a line \"Promise: …\" and a line \"Found by: …\"", m.path())
+	}
+	var err error
+	if m.hunks, err = parseHunks(text); err != nil {
+		return m, fmt.Errorf("%s: %w", m.path(), err)
+	}
+	return m, nil
+}
+
+// readMutants reads all patches of a module, by name.
+func readMutants(module fs.FS) ([]mutant, error) {
+	names, err := fs.Glob(module, mutantsDir+"/*.patch")
+	if err != nil {
+		return nil, err
+	}
+	var list []mutant
+	for _, name := range names {
+		text, err := fs.ReadFile(module, name)
+		if err != nil {
+			return nil, err
+		}
+		m, err := parseMutant(strings.TrimSuffix(path.Base(name), ".patch"), string(text))
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, m)
+	}
+	return list, nil
 }
 
 // root is the module's root directory.
@@ -35,32 +103,51 @@ func root(ctx context.Context) (string, error) {
 	return strings.TrimSpace(string(out)), nil
 }
 
-// source is the mutant's file with the bug in it. A mutant whose code has moved
-// must be written anew: it no longer applies, and would prove nothing.
-func (m mutant) source(root string) (path string, text []byte, err error) {
-	path = filepath.Join(root, filepath.FromSlash(m.file))
-	have, err := os.ReadFile(path)
+// source is the files that the bug is in, with it.
+func (m mutant) source(module fs.FS) (map[string]string, error) {
+	have, err := files(module, m.hunks)
 	if err != nil {
-		return "", nil, fmt.Errorf("mutant %q: %w", m.name, err)
+		return nil, err
 	}
-	if n := strings.Count(string(have), m.old); n != 1 {
-		return "", nil, fmt.Errorf("mutant %q no longer applies: %s has its code %d times", m.name, m.file, n)
+	text, err := change(have, m.hunks)
+	if err == nil {
+		return text, nil
 	}
-	return path, []byte(strings.Replace(string(have), m.old, m.new, 1)), nil
+	if hunks, lost := follow(module, m.hunks); lost == nil && errors.Is(err, errAbsent) {
+		for i, h := range hunks {
+			if h.file != m.hunks[i].file {
+				return nil, m.hint(fmt.Errorf("%w %s", errMoved, h.file))
+			}
+		}
+	}
+	return nil, m.hint(err)
 }
 
-// overlay writes the mutant's file into dir, and what the go command needs to
-// build with it.
+// hint says what to do about a patch that does not apply any more, or whose program is none.
+func (m mutant) hint(err error) error {
+	do := "`git add` what is yours, edit the same bug into the code as it is, and run `go run ./internal/torture patch -mutant " + m.name +
+		"`; if nothing promises any more that \"" + m.promise + "\", delete the patch"
+	if errors.Is(err, errMoved) {
+		do = "run `go run ./internal/torture patch`"
+	}
+	return fmt.Errorf("%s: %w: %s", m.path(), err, do)
+}
+
+// overlay writes the mutant's files into dir, and what the go command needs to build with them.
 func (m mutant) overlay(root, dir string) (string, error) {
-	path, text, err := m.source(root)
+	texts, err := m.source(os.DirFS(root))
 	if err != nil {
 		return "", err
 	}
-	file := filepath.Join(dir, "mutant.go")
-	if err := os.WriteFile(file, text, 0o600); err != nil {
-		return "", err
+	replace := map[string]string{}
+	for name, text := range texts {
+		file := filepath.Join(dir, fmt.Sprintf("mutant%d.go", len(replace)))
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			return "", err
+		}
+		replace[filepath.Join(root, filepath.FromSlash(name))] = file
 	}
-	list, err := json.Marshal(map[string]map[string]string{"Replace": {path: file}})
+	list, err := json.Marshal(map[string]map[string]string{"Replace": replace})
 	if err != nil {
 		return "", err
 	}
@@ -75,7 +162,11 @@ func (s *suite) mutants(ctx context.Context, only string) error {
 	if err != nil {
 		return err
 	}
-	list := slices.DeleteFunc(allMutants(), func(m mutant) bool { return !strings.Contains(m.name, only) })
+	list, err := readMutants(os.DirFS(root))
+	if err != nil {
+		return err
+	}
+	list = slices.DeleteFunc(list, func(m mutant) bool { return !strings.Contains(m.name, only) })
 	var survivors []string
 	began := time.Now()
 	g, gctx := errgroup.WithContext(ctx)

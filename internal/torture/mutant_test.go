@@ -27,48 +27,56 @@ func TestMutantsApply(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	list := allMutants()
-	if len(list) < 30 {
-		t.Errorf("%d mutants; at least 30 are wanted", len(list))
+	module := os.DirFS(root)
+	list, err := readMutants(module)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(list) < 90 {
+		t.Errorf("%d mutants; at least 90 are wanted", len(list))
 	}
 	known := listPackages(t)
-	names := map[string]bool{}
+	broken := map[string]string{} // promises, and by whom
 	for _, m := range list {
-		if names[m.name] {
-			t.Errorf("two mutants are called %q", m.name)
+		if other := broken[m.promise]; other != "" {
+			t.Errorf("%s breaks the promise of %s: one patch is enough", m.path(), other)
 		}
-		names[m.name] = true
+		broken[m.promise] = m.name
 		if !slices.Contains(shortParts, m.part) {
-			t.Errorf("mutant %q: there is no part %q", m.name, m.part)
+			t.Errorf("%s: there is no part %q", m.path(), m.part)
 		}
 		if m.part == "schedules" && !slices.ContainsFunc(append(survivable(), lethal()...), func(c card) bool { return strings.Contains(c.String(), m.where) }) {
-			t.Errorf("mutant %q: no card is called %q", m.name, m.where)
+			t.Errorf("%s: no card is called %q", m.path(), m.where)
 		}
-		path, text, err := m.source(root)
+		if m.part == "tests" && !hasTest(t, root, m.where) {
+			t.Errorf("%s: there is no test %q", m.path(), m.where)
+		}
+		texts, err := m.source(module)
 		if err != nil {
 			t.Error(err)
 			continue
 		}
-		if err := known.compile(path, text); err != nil {
-			t.Errorf("mutant %q does not compile: %v", m.name, err)
+		if err := known.compile(root, texts); err != nil {
+			t.Error(m.hint(fmt.Errorf("the program with it does not compile: %w", err)))
 		}
 	}
 }
 
-// A mutant whose code has moved says so.
-func TestMutantsThatDoNotApply(t *testing.T) {
-	root, err := root(t.Context())
+// hasTest reports whether a package has a test, as "./table TestCopy".
+func hasTest(t *testing.T, root, test string) bool {
+	t.Helper()
+	dir, name, _ := strings.Cut(test, " ")
+	files, err := filepath.Glob(filepath.Join(root, dir, "*_test.go"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, m := range []mutant{
-		{name: "gone", file: "copier/write.go", old: "there is no such code"},
-		{name: "twice", file: "copier/write.go", old: "func "},
-	} {
-		if _, _, err := m.source(root); err == nil || !strings.Contains(err.Error(), "no longer applies") {
-			t.Errorf("%s: got %v", m.name, err)
+	return slices.ContainsFunc(files, func(file string) bool {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
+		return strings.Contains(string(text), "\nfunc "+name+"(t *testing.T) {")
+	})
 }
 
 // The hunt finds one that is easy, and nothing in the program as it is.
@@ -79,8 +87,12 @@ func TestHuntFinds(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := short(t)
-	i := slices.IndexFunc(wireMutants, func(m mutant) bool { return m.name == "a scan believes {}" })
-	found, err := s.hunt(t.Context(), root, wireMutants[i])
+	list, err := readMutants(os.DirFS(root))
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(list, func(m mutant) bool { return m.name == "scan-believes-an-empty-object" })
+	found, err := s.hunt(t.Context(), root, list[i])
 	if err != nil || found == "" {
 		t.Errorf("found %q, %v", found, err)
 	}
@@ -119,26 +131,36 @@ func listPackages(t *testing.T) packages {
 	}
 }
 
-// compile checks the types of a package in which one file is another.
-func (p packages) compile(path string, text []byte) error {
-	fset := token.NewFileSet()
-	var files []*ast.File
-	for _, name := range p.files[filepath.Dir(path)] {
-		var src any
-		if name == path {
-			src = text
+// compile checks the types of the packages in which some files are others.
+func (p packages) compile(root string, texts map[string]string) error {
+	dirs := map[string]bool{}
+	for name := range texts {
+		dirs[filepath.Join(root, filepath.Dir(filepath.FromSlash(name)))] = true
+	}
+	for dir := range dirs {
+		if len(p.files[dir]) == 0 {
+			return fmt.Errorf("%s is not part of it", dir)
 		}
-		file, err := parser.ParseFile(fset, name, src, parser.SkipObjectResolution)
-		if err != nil {
+		fset := token.NewFileSet()
+		var files []*ast.File
+		for _, name := range p.files[dir] {
+			var src any
+			if below, err := filepath.Rel(root, name); err != nil {
+				return err
+			} else if text, ok := texts[filepath.ToSlash(below)]; ok {
+				src = text
+			}
+			file, err := parser.ParseFile(fset, name, src, parser.SkipObjectResolution)
+			if err != nil {
+				return err
+			}
+			files = append(files, file)
+		}
+		lookup := func(path string) (io.ReadCloser, error) { return os.Open(p.exports[path]) }
+		config := types.Config{Importer: importer.ForCompiler(fset, "gc", lookup)}
+		if _, err := config.Check(p.paths[dir], fset, files, nil); err != nil {
 			return err
 		}
-		files = append(files, file)
 	}
-	if len(files) == 0 {
-		return fmt.Errorf("%s is not part of the program", path)
-	}
-	lookup := func(path string) (io.ReadCloser, error) { return os.Open(p.exports[path]) }
-	config := types.Config{Importer: importer.ForCompiler(fset, "gc", lookup)}
-	_, err := config.Check(p.paths[filepath.Dir(path)], fset, files, nil)
-	return err
+	return nil
 }
