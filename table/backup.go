@@ -3,6 +3,7 @@ package table
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -17,6 +18,9 @@ func (c *copying) backup(ctx context.Context) error {
 	if c.state.Backup == "" {
 		asked := time.Now()
 		arn, err := c.target.createBackup(ctx, c.plan.Target, "", asked)
+		if e := (*Error)(nil); errors.As(err, &e) && e.Kind == Refused {
+			e.Hint = "to go on without one: --no-backup"
+		}
 		if err != nil {
 			return err
 		}
@@ -25,7 +29,7 @@ func (c *copying) backup(ctx context.Context) error {
 			return err
 		}
 	}
-	return c.target.waitForBackup(ctx, c.state.Backup, c.state.BackupAt, c.BackupSettle)
+	return c.target.account.waitForBackup(ctx, c.state.Backup, c.state.BackupAt, c.BackupSettle)
 }
 
 // createBackup asks for an on-demand backup and returns its ARN. An empty name
@@ -37,20 +41,20 @@ func (t *Table) createBackup(ctx context.Context, d Description, name string, as
 			name += stamp
 		}
 	}
-	out, err := t.client.CreateBackup(ctx, &dynamodb.CreateBackupInput{TableName: aws.String(t.name), BackupName: aws.String(name)})
+	out, err := t.account.client.CreateBackup(ctx, &dynamodb.CreateBackupInput{TableName: aws.String(t.name), BackupName: aws.String(name)})
 	if err != nil {
-		return "", t.backupError(ctx, "back up", err)
+		return "", t.account.backupError(ctx, fmt.Sprintf("back up %q", t.name), err)
 	}
 	arn := *out.BackupDetails.BackupArn
-	t.log.InfoContext(ctx, "backup begun", "table", d.Table, "backup", arn)
+	t.account.log.InfoContext(ctx, "backup begun", "table", d.Table, "backup", arn)
 	return arn, nil
 }
 
 // waitForBackup returns when a backup can be relied on: it is AVAILABLE, and
 // old enough that everything written before is in it.
-func (t *Table) waitForBackup(ctx context.Context, arn string, asked time.Time, settle time.Duration) error {
+func (a *Account) waitForBackup(ctx context.Context, arn string, asked time.Time, settle time.Duration) error {
 	for {
-		if err := t.waitForAvailable(ctx, arn); err != nil {
+		if err := a.waitForAvailable(ctx, arn); err != nil {
 			return err
 		}
 		young := settle - time.Since(asked)
@@ -63,12 +67,12 @@ func (t *Table) waitForBackup(ctx context.Context, arn string, asked time.Time, 
 	}
 }
 
-func (t *Table) waitForAvailable(ctx context.Context, arn string) error {
+func (a *Account) waitForAvailable(ctx context.Context, arn string) error {
 	var status types.BackupStatus
-	err := t.patience.Wait(ctx, longestLook, func() (state string, done bool, err error) {
-		out, err := t.client.DescribeBackup(ctx, &dynamodb.DescribeBackupInput{BackupArn: aws.String(arn)})
+	err := a.patience.Wait(ctx, longestLook, func() (state string, done bool, err error) {
+		out, err := a.client.DescribeBackup(ctx, &dynamodb.DescribeBackupInput{BackupArn: aws.String(arn)})
 		if err != nil {
-			return "", false, t.backupError(ctx, "wait for the backup of", err)
+			return "", false, a.backupError(ctx, "wait for the backup "+arn, err)
 		}
 		switch status = out.BackupDescription.BackupDetails.BackupStatus; status {
 		case types.BackupStatusAvailable:
@@ -81,14 +85,18 @@ func (t *Table) waitForAvailable(ctx context.Context, arn string) error {
 	return still(err, "the backup %s is still %s", arn, status)
 }
 
-// backupError knows the endpoints that have no backups at all.
-func (t *Table) backupError(ctx context.Context, doing string, err error) error {
+// backupError explains an error about backups. There are endpoints that have none at all.
+func (a *Account) backupError(ctx context.Context, doing string, err error) error {
+	var missing *types.BackupNotFoundException
 	var api smithy.APIError
+	if errors.As(err, &missing) {
+		return mismatch("see: dynamo backup list", "%s with %s: there is no such backup", doing, a)
+	}
 	if errors.As(err, &api) {
 		switch api.ErrorCode() {
 		case "UnknownOperationException", "UnknownOperation", "InvalidAction", "NotImplemented":
-			return refused("to go on without one: --no-backup", "the endpoint of %s has no backups (%s)", t.side(), api.ErrorCode())
+			return refused("", "the endpoint of %s has no backups (%s)", a, api.ErrorCode())
 		}
 	}
-	return t.controlError(ctx, doing, err)
+	return a.explain(ctx, doing, err)
 }

@@ -2,7 +2,7 @@ package table
 
 import (
 	"context"
-	"errors"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -52,17 +52,17 @@ func (t *Table) Backup(ctx context.Context, o BackupOptions) (Backup, error) {
 	if o.Watch != nil {
 		o.Watch(Phase{Name: phaseBackup})
 	}
-	if err := t.waitForBackup(ctx, b.ARN, asked, 0); err != nil {
+	if err := t.account.waitForBackup(ctx, b.ARN, asked, 0); err != nil {
 		return b, err
 	}
-	return t.describeBackup(ctx, b.ARN)
+	return t.account.describeBackup(ctx, b.ARN)
 }
 
 // describeBackup asks AWS about a backup.
-func (t *Table) describeBackup(ctx context.Context, name string) (Backup, error) {
-	out, err := t.client.DescribeBackup(ctx, &dynamodb.DescribeBackupInput{BackupArn: aws.String(name)})
+func (a *Account) describeBackup(ctx context.Context, name string) (Backup, error) {
+	out, err := a.client.DescribeBackup(ctx, &dynamodb.DescribeBackupInput{BackupArn: aws.String(name)})
 	if err != nil {
-		return Backup{ARN: name}, t.backupNamed(ctx, "describe", name, err)
+		return Backup{ARN: name}, a.backupError(ctx, "describe the backup "+name, err)
 	}
 	d := out.BackupDescription.BackupDetails
 	b := Backup{
@@ -75,19 +75,19 @@ func (t *Table) describeBackup(ctx context.Context, name string) (Backup, error)
 	return b, nil
 }
 
-// Backups lists AWS's backups of all types, in the order that AWS has them in: those of the
-// named table, or with "" those of all tables in the account and region. The errors are an [*Error].
-func (t *Table) Backups(ctx context.Context, name string) ([]Backup, error) {
+// Backups lists AWS's backups of all types, in the order that AWS has them in: those of the named table, which may be
+// gone, or with "" those of all tables in the account and region. The errors are an [*Error], or the context's cause.
+func (a *Account) Backups(ctx context.Context, table string) ([]Backup, error) {
 	in := &dynamodb.ListBackupsInput{BackupType: types.BackupTypeFilterAll}
-	if name != "" {
-		in.TableName = aws.String(name)
+	if table != "" {
+		in.TableName = aws.String(table)
 	}
 	list := []Backup{}
 	err := account.Pages(func(token string) (string, error) {
 		if token != "" {
 			in.ExclusiveStartBackupArn = aws.String(token)
 		}
-		out, err := t.client.ListBackups(ctx, in)
+		out, err := a.client.ListBackups(ctx, in)
 		if err != nil {
 			return "", err
 		}
@@ -101,18 +101,18 @@ func (t *Table) Backups(ctx context.Context, name string) ([]Backup, error) {
 		return aws.ToString(out.LastEvaluatedBackupArn), nil
 	})
 	if err != nil {
-		return nil, t.backupError(ctx, "list the backups of", err)
+		return nil, a.backupError(ctx, strings.TrimSuffix("list the backups of "+table, " of "), err)
 	}
 	return list, nil
 }
 
 // DeleteBackup deletes an AWS backup for good, by its ARN, once confirm has seen what it is and returned no
 // error; nil confirms. The errors are an [*Error], what confirm returned, or the context's cause.
-func (t *Table) DeleteBackup(ctx context.Context, name string, confirm func(Backup) error) (Backup, error) {
+func (a *Account) DeleteBackup(ctx context.Context, name string, confirm func(Backup) error) (Backup, error) {
 	if _, err := arn.Parse(name); err != nil {
 		return Backup{}, usage("see: dynamo backup list", "%q is not the ARN of a backup", name)
 	}
-	b, err := t.describeBackup(ctx, name)
+	b, err := a.describeBackup(ctx, name)
 	if err != nil {
 		return b, err
 	}
@@ -124,21 +124,9 @@ func (t *Table) DeleteBackup(ctx context.Context, name string, confirm func(Back
 			return b, err
 		}
 	}
-	if _, err := t.client.DeleteBackup(ctx, &dynamodb.DeleteBackupInput{BackupArn: aws.String(name)}); err != nil {
-		return b, t.backupNamed(ctx, "delete", name, err)
+	if _, err := a.client.DeleteBackup(ctx, &dynamodb.DeleteBackupInput{BackupArn: aws.String(name)}); err != nil {
+		return b, a.backupError(ctx, "delete the backup "+name, err)
 	}
 	b.Status = string(types.BackupStatusDeleted)
 	return b, nil
-}
-
-// backupNamed explains an error about one backup.
-func (t *Table) backupNamed(ctx context.Context, doing, name string, err error) error {
-	if missing := (*types.BackupNotFoundException)(nil); errors.As(err, &missing) {
-		return mismatch("see: dynamo backup list", "there is no backup %s with %s", name, t.side())
-	}
-	err = t.backupError(ctx, doing+" a backup of", err)
-	if e := (*Error)(nil); errors.As(err, &e) && e.Kind == Refused {
-		e.Hint = ""
-	}
-	return err
 }

@@ -36,7 +36,7 @@ func TestBackupsReadsAllPages(t *testing.T) {
 		fmt.Fprint(w, answer)
 	}))
 	defer server.Close()
-	list, err := open(t, "dev", "orders", Access{Endpoint: server.URL}).Backups(t.Context(), "orders")
+	list, err := open(t, "dev", "orders", AccountOptions{Endpoint: server.URL}).account.Backups(t.Context(), "orders")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +58,7 @@ func TestDeleteBackupAsksFirst(t *testing.T) {
 		t.Fatalf("%+v", made)
 	}
 	no := errors.New("no")
-	if _, err := dev.DeleteBackup(t.Context(), made.ARN, func(b Backup) error {
+	if _, err := dev.account.DeleteBackup(t.Context(), made.ARN, func(b Backup) error {
 		if b.Name != made.Name || b.Table != p.Name {
 			t.Errorf("asked about %+v", b)
 		}
@@ -66,13 +66,13 @@ func TestDeleteBackupAsksFirst(t *testing.T) {
 	}); !errors.Is(err, no) {
 		t.Fatal(err)
 	}
-	if list, err := dev.Backups(t.Context(), p.Name); err != nil || len(list) != 1 {
+	if list, err := dev.account.Backups(t.Context(), p.Name); err != nil || len(list) != 1 {
 		t.Fatalf("%+v, %v", list, err)
 	}
-	if _, err := dev.DeleteBackup(t.Context(), made.ARN, nil); err != nil {
+	if _, err := dev.account.DeleteBackup(t.Context(), made.ARN, nil); err != nil {
 		t.Fatal(err)
 	}
-	if list, err := dev.Backups(t.Context(), p.Name); err != nil || len(list) != 0 {
+	if list, err := dev.account.Backups(t.Context(), p.Name); err != nil || len(list) != 0 {
 		t.Fatalf("%+v, %v", list, err)
 	}
 }

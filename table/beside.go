@@ -91,7 +91,7 @@ func (b *beside) preflight(context.Context, Description, CopyOptions) error { re
 
 // runBeside has the backup restored, does the work with that, and drops it. What can be gone on with later keeps it.
 func (c *copying) runBeside(ctx context.Context, b *beside) (err error) {
-	if b.to, err = c.target.Other(b.note.Name); err != nil {
+	if b.to, err = c.target.account.Table(b.note.Name); err != nil {
 		return err
 	}
 	b.save = c.write

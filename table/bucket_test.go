@@ -95,7 +95,7 @@ func TestDumpToBucket(t *testing.T) {
 				p.requireEqual(t)
 			}
 			for _, by := range []*Table{prod, dev} {
-				if list, s := compared(t, by, NewDump(strings.TrimSuffix(made.Manifest, "/manifest-summary.json"), by), CompareOptions{}); len(list) != 0 || s.Equal != 300 {
+				if list, s := compared(t, by, NewDump(strings.TrimSuffix(made.Manifest, "/manifest-summary.json"), by.account), CompareOptions{}); len(list) != 0 || s.Equal != 300 {
 					t.Errorf("%q, %+v", list, s)
 				}
 			}
@@ -255,7 +255,7 @@ func TestRestoreAmongManyFolders(t *testing.T) {
 	bucket := newBucket(t, "eu-west-1")
 	put(t, bucket, "AWSDynamoDB/zzz", filepath.Join(p.dumpOf(t, DumpOptions{}), "AWSDynamoDB"))
 	_, dev := p.open(t)
-	shelf, err := dev.shelf(t.Context(), "s3://"+bucket)
+	shelf, err := dev.account.shelf(t.Context(), "s3://"+bucket)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -215,7 +215,7 @@ func copyUnderFault(t *testing.T, fault ddbtest.Fault, mode Mode, fails bool) {
 		}
 	}
 	profile := map[bool]string{false: "", true: "-role"}[fault.Kind == ddbtest.ExpiredToken]
-	source, target := open(t, "prod"+profile, p.Name, Access{}), open(t, "dev"+profile, p.Name, Access{})
+	source, target := open(t, "prod"+profile, p.Name, AccountOptions{}), open(t, "dev"+profile, p.Name, AccountOptions{})
 	o := soon(mode)
 	o.Segments = 8
 	_, err := source.Copy(t.Context(), target, o)

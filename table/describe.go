@@ -89,7 +89,7 @@ func (t *Table) Describe(ctx context.Context) (Description, error) {
 	if err != nil {
 		return Description{}, err
 	}
-	creds, err := t.client.Options().Credentials.Retrieve(ctx) // as they were kept for the call before
+	creds, err := t.account.client.Options().Credentials.Retrieve(ctx) // as they were kept for the call before
 	if err == nil && creds.CanExpire && slices.Contains(loggedIn, creds.Source) {
 		out.Expires = creds.Expires
 	}
@@ -101,7 +101,7 @@ var loggedIn = []string{ssocreds.ProviderName, logincreds.ProviderName, processc
 
 // ask gets AWS's own description.
 func (t *Table) ask(ctx context.Context) (*types.TableDescription, error) {
-	out, err := t.client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: aws.String(t.name)})
+	out, err := t.account.client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: aws.String(t.name)})
 	if err != nil {
 		return nil, t.controlError(ctx, "describe", err)
 	}
@@ -111,15 +111,15 @@ func (t *Table) ask(ctx context.Context) (*types.TableDescription, error) {
 func (t *Table) description(d *types.TableDescription) (Description, error) {
 	where, err := arn.Parse(*d.TableArn)
 	if err != nil {
-		return Description{}, mismatch("", "describe %q with %s: the table's ARN %q cannot be read", t.name, t.side(), *d.TableArn)
+		return Description{}, mismatch("", "describe %q with %s: the table's ARN %q cannot be read", t.name, t.account, *d.TableArn)
 	}
 	kinds := make(map[string]item.Type)
 	for _, a := range d.AttributeDefinitions {
 		kinds[aws.ToString(a.AttributeName)] = item.Type(a.AttributeType[0])
 	}
 	out := Description{
-		Profile: t.profile, Account: where.AccountID, Region: where.Region, Table: aws.ToString(d.TableName),
-		ID: aws.ToString(d.TableId), ARN: *d.TableArn, Endpoint: t.endpoint(), address: t.address, created: aws.ToTime(d.CreationDateTime), Status: string(d.TableStatus),
+		Profile: t.account.Profile(), Account: where.AccountID, Region: where.Region, Table: aws.ToString(d.TableName),
+		ID: aws.ToString(d.TableId), ARN: *d.TableArn, Endpoint: t.account.Endpoint(), address: t.account.address, created: aws.ToTime(d.CreationDateTime), Status: string(d.TableStatus),
 		Schema: schemaOf(d.KeySchema, kinds),
 		Items:  aws.ToInt64(d.ItemCount), Bytes: aws.ToInt64(d.TableSizeBytes),
 		OnDemand:          d.BillingModeSummary != nil && d.BillingModeSummary.BillingMode == types.BillingModePayPerRequest,
@@ -127,7 +127,7 @@ func (t *Table) description(d *types.TableDescription) (Description, error) {
 		globalByName: aws.ToString(d.GlobalTableVersion) == globalByName,
 	}
 	if out.Schema.Partition.Name == "" {
-		return out, mismatch("", "describe %q with %s: the answer has no key schema", t.name, t.side())
+		return out, mismatch("", "describe %q with %s: the answer has no key schema", t.name, t.account)
 	}
 	if s := d.StreamSpecification; s != nil && aws.ToBool(s.StreamEnabled) {
 		out.Stream = string(s.StreamViewType)
@@ -227,7 +227,7 @@ const longestLook = 5 * time.Second
 func (t *Table) ready(ctx context.Context) (Description, error) {
 	var d Description
 	waits := false
-	err := t.patience.Wait(ctx, longestLook, func() (state string, done bool, err error) {
+	err := t.account.patience.Wait(ctx, longestLook, func() (state string, done bool, err error) {
 		if d, err = t.Describe(ctx); err != nil {
 			return "", false, err
 		}
@@ -237,7 +237,7 @@ func (t *Table) ready(ctx context.Context) (Description, error) {
 		case types.TableStatusCreating:
 			if !waits {
 				waits = true
-				t.log.InfoContext(ctx, "waiting for the table", "table", d.Table, "status", d.Status)
+				t.account.log.InfoContext(ctx, "waiting for the table", "table", d.Table, "status", d.Status)
 			}
 			return d.Status, false, nil
 		}

@@ -79,7 +79,7 @@ func (t *Table) Details(ctx context.Context) (Details, error) {
 var errSilent = errors.New("the answer does not say")
 
 func (d *Details) askTTL(ctx context.Context, t *Table) error {
-	out, err := t.client.DescribeTimeToLive(ctx, &dynamodb.DescribeTimeToLiveInput{TableName: aws.String(t.name)})
+	out, err := t.account.client.DescribeTimeToLive(ctx, &dynamodb.DescribeTimeToLiveInput{TableName: aws.String(t.name)})
 	if err != nil {
 		return err
 	}
@@ -95,13 +95,9 @@ func (d *Details) askTTL(ctx context.Context, t *Table) error {
 const scalingLimit = 5 * time.Second
 
 func (d *Details) askScaling(ctx context.Context, t *Table) error {
-	clients, err := t.scalers()
-	if err != nil {
-		return err
-	}
 	ctx, cancel := context.WithTimeout(ctx, scalingLimit)
 	defer cancel()
-	state, err := scaling.Read(ctx, clients, d.Table)
+	state, err := scaling.Read(ctx, t.scalers(), d.Table)
 	if err != nil {
 		return err
 	}
@@ -110,7 +106,7 @@ func (d *Details) askScaling(ctx context.Context, t *Table) error {
 }
 
 func (d *Details) askRecovery(ctx context.Context, t *Table) error {
-	out, err := t.client.DescribeContinuousBackups(ctx, &dynamodb.DescribeContinuousBackupsInput{TableName: aws.String(t.name)})
+	out, err := t.account.client.DescribeContinuousBackups(ctx, &dynamodb.DescribeContinuousBackupsInput{TableName: aws.String(t.name)})
 	if err != nil {
 		return err
 	}

@@ -105,7 +105,7 @@ func (t *Table) dump(ctx context.Context, to string, o DumpOptions, began time.T
 	if to, err = DumpPlace(to); err != nil {
 		return err
 	}
-	depot, folder, err := t.depot(ctx, to)
+	depot, folder, err := t.account.depot(ctx, to)
 	if err != nil {
 		return err
 	}
@@ -136,10 +136,10 @@ func (t *Table) dump(ctx context.Context, to string, o DumpOptions, began time.T
 		return err
 	}
 	if d.Items > 0 && stats.Count().Read == 0 { // a restore believes the dump
-		t.log.WarnContext(ctx, fmt.Sprintf("the dump has no items, but AWS counts %d in the table", d.Items))
+		t.account.log.WarnContext(ctx, fmt.Sprintf("the dump has no items, but AWS counts %d in the table", d.Items))
 	}
 	summary := archive.Summary{
-		StartTime: began.UTC(), EndTime: time.Now().UTC(), ExportTime: began.UTC(), TableARN: d.ARN, TableID: d.ID, Program: t.agent,
+		StartTime: began.UTC(), EndTime: time.Now().UTC(), ExportTime: began.UTC(), TableARN: d.ARN, TableID: d.ID, Program: t.account.agent,
 	}
 	if folder != nil {
 		prefix := folder.Prefix()
@@ -153,17 +153,17 @@ func (t *Table) dump(ctx context.Context, to string, o DumpOptions, began time.T
 func (t *Table) tidy(ctx context.Context, dir string, now time.Time) {
 	gone, left := archive.Leftovers(dir, now)
 	for _, path := range gone {
-		t.log.WarnContext(ctx, "removed what a dump left that was killed", "path", path)
+		t.account.log.WarnContext(ctx, "removed what a dump left that was killed", "path", path)
 	}
 	for _, path := range left {
-		t.log.WarnContext(ctx, "there is a dump that is not whole: unless somebody still writes to it, remove it", "path", path)
+		t.account.log.WarnContext(ctx, "there is a dump that is not whole: unless somebody still writes to it, remove it", "path", path)
 	}
 }
 
 // writeError explains why there is no dump.
 func (t *Table) writeError(ctx context.Context, err error) error {
 	if errors.As(err, new(*bucket.Error)) {
-		return t.placeError(ctx, err)
+		return t.account.placeError(ctx, err)
 	}
 	return archiveError(err)
 }
@@ -204,15 +204,15 @@ func (t *Table) about(ctx context.Context, s *DumpSummary) ([]byte, error) {
 	}{Table: d}
 	ask := func(what string, err error) {
 		if err != nil {
-			t.log.WarnContext(ctx, "the dump goes without: "+what, "error", brief(err))
+			t.account.log.WarnContext(ctx, "the dump goes without: "+what, "error", brief(err))
 			about.Unknown = append(about.Unknown, what)
 		}
 	}
-	ttl, err := t.client.DescribeTimeToLive(ctx, &dynamodb.DescribeTimeToLiveInput{TableName: name})
+	ttl, err := t.account.client.DescribeTimeToLive(ctx, &dynamodb.DescribeTimeToLiveInput{TableName: name})
 	if ask("TTL", err); err == nil {
 		about.TimeToLive = ttl.TimeToLiveDescription
 	}
-	pitr, err := t.client.DescribeContinuousBackups(ctx, &dynamodb.DescribeContinuousBackupsInput{TableName: name})
+	pitr, err := t.account.client.DescribeContinuousBackups(ctx, &dynamodb.DescribeContinuousBackupsInput{TableName: name})
 	if ask("point-in-time recovery", err); err == nil {
 		about.ContinuousBackups = pitr.ContinuousBackupsDescription
 	}
@@ -235,7 +235,7 @@ func (t *Table) tags(ctx context.Context, resource string) ([]types.Tag, error) 
 		if token != "" {
 			in.NextToken = aws.String(token)
 		}
-		out, err := t.client.ListTagsOfResource(ctx, in)
+		out, err := t.account.client.ListTagsOfResource(ctx, in)
 		if err != nil {
 			return "", err
 		}

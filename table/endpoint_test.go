@@ -1,7 +1,6 @@
 package table
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -12,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dynamo-cmdline/dynamo/internal/account"
 	"github.com/dynamo-cmdline/dynamo/query"
 )
 
@@ -21,13 +19,13 @@ func TestEveryEndpointIsChecked(t *testing.T) {
 	for _, service := range []string{"DYNAMODB", "DYNAMODB_STREAMS", "APPLICATION_AUTO_SCALING", "S3", "STS", "SSO", "SSO_OIDC", "SIGNIN"} {
 		t.Run(service, func(t *testing.T) {
 			t.Setenv("AWS_ENDPOINT_URL_"+service, "http://elsewhere.example.com")
-			_, err := Open(t.Context(), "", "orders", Access{Region: "eu-west-1"})
+			_, err := Open(t.Context(), "", "orders", AccountOptions{Region: "eu-west-1"})
 			requireKind(t, err, Usage)
 			if !strings.Contains(err.Error(), "http://elsewhere.example.com would send everything in the clear") {
 				t.Fatal(err)
 			}
 			t.Setenv("AWS_ENDPOINT_URL_"+service, "http://127.0.0.1:1")
-			if _, err := Open(t.Context(), "", "orders", Access{Region: "eu-west-1"}); err != nil {
+			if _, err := Open(t.Context(), "", "orders", AccountOptions{Region: "eu-west-1"}); err != nil {
 				t.Fatalf("on this machine: %v", err)
 			}
 		})
@@ -61,7 +59,7 @@ func TestNoRedirectIsFollowed(t *testing.T) {
 
 			t.Setenv("AWS_ENDPOINT_URL_S3", here.URL)
 			t.Setenv("AWS_ENDPOINT_URL_STS", here.URL)
-			data := open(t, "keys", "orders", Access{Endpoint: here.URL + "/good"})
+			data := open(t, "keys", "orders", AccountOptions{Endpoint: here.URL + "/good"})
 			plan, err := data.PlanQuery(t.Context(), query.Query{Partition: "k", Stall: time.Minute})
 			if err != nil {
 				t.Fatal(err)
@@ -71,9 +69,9 @@ func TestNoRedirectIsFollowed(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), fmt.Sprint(status)) {
 				t.Errorf("a query met %v", err)
 			}
-			_, err = open(t, "keys", "orders", Access{Endpoint: here.URL}).Describe(t.Context())
+			_, err = open(t, "keys", "orders", AccountOptions{Endpoint: here.URL}).Describe(t.Context())
 			requireKind(t, err, Failed)
-			_, err = open(t, "role", "orders", Access{}).Describe(t.Context())
+			_, err = open(t, "role", "orders", AccountOptions{}).Describe(t.Context())
 			if err == nil || !strings.Contains(err.Error(), "STS AssumeRole: HTTP status "+fmt.Sprint(status)) {
 				t.Errorf("asking for credentials met %v", err)
 			}
@@ -84,27 +82,5 @@ func TestNoRedirectIsFollowed(t *testing.T) {
 				t.Errorf("%d requests followed a redirect", n)
 			}
 		})
-	}
-}
-
-// Whatever client of the SDK's it is that asks: its transport sends nothing elsewhere than asked, or in the clear.
-func TestTransportIsSafe(t *testing.T) {
-	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("a request went elsewhere") }))
-	t.Cleanup(elsewhere.Close)
-	here := httptest.NewServer(http.RedirectHandler(elsewhere.URL, http.StatusTemporaryRedirect))
-	t.Cleanup(here.Close)
-	tr := new(http.Transport)
-	Access{}.onlySafe(tr)
-	client := &http.Client{Transport: tr}
-	for _, url := range []string{here.URL, "http://db.example.com", "http://10.0.0.1/"} {
-		_, err := client.Get(url) //nolint:bodyclose,noctx // there is none
-		if !errors.As(err, new(*account.UnsafeError)) || account.Classify(err) != account.Fatal {
-			t.Errorf("%s: %v", url, err)
-		}
-	}
-	for _, host := range []string{"169.254.169.254", "169.254.170.2", "fd00:ec2::254"} {
-		if !metadata(host) || metadata("10.0.0.1") {
-			t.Errorf("machines of AWS's find no credentials at %s", host)
-		}
 	}
 }

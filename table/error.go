@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/dynamo-cmdline/dynamo/copier"
@@ -52,47 +51,38 @@ func mismatch(hint, format string, args ...any) error {
 	return &Error{Mismatch, hint, fmt.Errorf(format, args...)}
 }
 
-// loginHint says how to get valid credentials for the table's profile.
-func (t *Table) loginHint() string {
-	if t.profile == "" {
-		return "see: aws sts get-caller-identity"
-	}
-	return "log in again: aws sso login --profile " + t.profile
-}
-
 // controlError explains an error of the typed client, while doing what to the table.
 func (t *Table) controlError(ctx context.Context, doing string, err error) error {
-	return t.explain(ctx, fmt.Sprintf("%s %q", doing, t.name), err)
+	if missing := (*types.ResourceNotFoundException)(nil); errors.As(err, &missing) && ctx.Err() == nil {
+		hint := "see: aws dynamodb list-tables --region " + t.account.Region()
+		if t.account.Profile() != "" {
+			hint += " --profile " + t.account.Profile()
+		}
+		return mismatch(hint, "table %q does not exist in %s with %s", t.name, t.account.Region(), t.account)
+	}
+	return t.account.explain(ctx, fmt.Sprintf("%s %q", doing, t.name), err)
 }
 
 // explain explains an error of the typed client, while doing what.
-func (t *Table) explain(ctx context.Context, doing string, err error) error {
+func (a *Account) explain(ctx context.Context, doing string, err error) error {
 	if err == nil {
 		return nil
 	}
-	e := &Error{Kind: Failed, Err: fmt.Errorf("%s with %s: %w", doing, t.side(), brief(err))}
-	var missing *types.ResourceNotFoundException
+	e := &Error{Kind: Failed, Err: fmt.Errorf("%s with %s: %w", doing, a, brief(err))}
 	var unsafe *account.UnsafeError
 	var network *net.OpError
 	switch class := account.Classify(err); {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case errors.Is(err, ErrNoMFA):
-		e.Kind, e.Err = Denied, fmt.Errorf("%s: %w", t.side(), ErrNoMFA)
+		e.Kind, e.Err = Denied, fmt.Errorf("%s: %w", a, ErrNoMFA)
 		e.Hint = "run it on a terminal, or use a profile without mfa_serial"
-	case errors.As(err, &missing):
-		e.Kind = Mismatch
-		e.Err = fmt.Errorf("table %q does not exist in %s with %s", t.name, t.region, t.side())
-		e.Hint = "see: aws dynamodb list-tables --region " + t.region
-		if t.profile != "" {
-			e.Hint += " --profile " + t.profile
-		}
 	case errors.As(err, &unsafe):
-		e.Kind, e.Err, e.Hint = Usage, fmt.Errorf("%s with %s: %w", doing, t.side(), unsafe), "check the endpoints of the profile and of the environment"
+		e.Kind, e.Err, e.Hint = Usage, fmt.Errorf("%s with %s: %w", doing, a, unsafe), "check the endpoints of the profile and of the environment"
 	case class == account.Denied:
 		e.Kind = Denied
 	case class == account.Stale, class == account.Credentials:
-		e.Kind, e.Hint = Denied, t.loginHint()
+		e.Kind, e.Hint = Denied, a.at.LoginHint()
 	case errors.As(err, &network):
 		e.Hint = "is the network up, and the endpoint right?"
 	}
@@ -112,15 +102,15 @@ func runError(err error, source, target *Table) error {
 	if fault.Side == targetSide {
 		side = target
 	}
-	return side.faultError(fault, err)
+	return side.account.faultError(fault, err)
 }
 
-// faultError explains what a request for the table met.
-func (t *Table) faultError(fault *copier.Fault, err error) *Error {
-	e := &Error{Kind: Failed, Err: fmt.Errorf("%s: %w", t.side(), err)}
+// faultError explains what a request of the engine's met.
+func (a *Account) faultError(fault *copier.Fault, err error) *Error {
+	e := &Error{Kind: Failed, Err: fmt.Errorf("%s: %w", a, err)}
 	switch fault.Class {
 	case copier.Credentials, copier.Stale:
-		e.Kind, e.Hint = Denied, t.loginHint()
+		e.Kind, e.Hint = Denied, a.at.LoginHint()
 	case copier.Denied:
 		e.Kind = Denied
 	case copier.State:
@@ -128,8 +118,6 @@ func (t *Table) faultError(fault *copier.Fault, err error) *Error {
 	}
 	return e
 }
-
-func (t *Table) endpoint() string { return aws.ToString(t.client.Options().BaseEndpoint) }
 
 // kindOf is the kind of an error of ours; a stranger is Failed.
 func kindOf(err error) Kind {

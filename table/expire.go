@@ -29,7 +29,7 @@ func (t *Table) shape(ctx context.Context, own copier.Shape, skipExpired bool) (
 	case err != nil:
 		return nil, err
 	case name == "":
-		return nil, usage("leave it out", "--skip-expired: table %q with %s has no TTL", t.name, t.side())
+		return nil, usage("leave it out", "--skip-expired: table %q with %s has no TTL", t.name, t.account)
 	}
 	now := time.Now()
 	return func(it item.Item) (item.Item, error) {
@@ -46,7 +46,7 @@ func (t *Table) shape(ctx context.Context, own copier.Shape, skipExpired bool) (
 
 // expiry is the attribute by which DynamoDB takes the table's items away; "" where it takes none.
 func (t *Table) expiry(ctx context.Context) (string, error) {
-	out, err := t.client.DescribeTimeToLive(ctx, &dynamodb.DescribeTimeToLiveInput{TableName: aws.String(t.name)})
+	out, err := t.account.client.DescribeTimeToLive(ctx, &dynamodb.DescribeTimeToLiveInput{TableName: aws.String(t.name)})
 	if err != nil {
 		return "", t.controlError(ctx, "ask for the TTL of", err)
 	}
@@ -65,7 +65,7 @@ func (c *copying) lapse(ctx context.Context) func(*copier.Difference) (bool, err
 		return sync.OnceValue(func() string {
 			name, err := t.expiry(ctx)
 			if err != nil {
-				t.log.WarnContext(ctx, "whether items have expired is not known", "error", err)
+				t.account.log.WarnContext(ctx, "whether items have expired is not known", "error", err)
 			}
 			return name
 		})

@@ -26,7 +26,7 @@ type scanOptions struct {
 }
 
 func (t *Table) plane(d Description) *wire.Table {
-	return wire.New(t.client, t.name, d.Schema, wire.Settings{Log: t.log, UserAgent: t.agent})
+	return wire.New(t.account.client, t.name, d.Schema, wire.Settings{Log: t.account.log, UserAgent: t.account.agent})
 }
 
 // reader makes a source of the table.

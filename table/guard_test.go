@@ -42,10 +42,10 @@ func TestSameTable(t *testing.T) {
 		name           string
 		source, target func() *Table
 	}{
-		{"one profile twice", func() *Table { return open(t, "dev", p.Name, Access{}) }, func() *Table { return open(t, "dev", p.Name, Access{}) }},
-		{"keys and role of one account", func() *Table { return open(t, "dev", p.Name, Access{}) }, func() *Table { return open(t, "dev-role", p.Name, Access{}) }},
-		{"name and ARN", func() *Table { return open(t, "dev", p.Name, Access{}) }, func() *Table { return open(t, "dev", p.dev.TableARN(p.Name), Access{}) }},
-		{"one endpoint in two forms", func() *Table { return open(t, "dev", p.Name, Access{Endpoint: dev + "/"}) }, func() *Table { return open(t, "dev", p.Name, Access{}) }},
+		{"one profile twice", func() *Table { return open(t, "dev", p.Name, AccountOptions{}) }, func() *Table { return open(t, "dev", p.Name, AccountOptions{}) }},
+		{"keys and role of one account", func() *Table { return open(t, "dev", p.Name, AccountOptions{}) }, func() *Table { return open(t, "dev-role", p.Name, AccountOptions{}) }},
+		{"name and ARN", func() *Table { return open(t, "dev", p.Name, AccountOptions{}) }, func() *Table { return open(t, "dev", p.dev.TableARN(p.Name), AccountOptions{}) }},
+		{"one endpoint in two forms", func() *Table { return open(t, "dev", p.Name, AccountOptions{Endpoint: dev + "/"}) }, func() *Table { return open(t, "dev", p.Name, AccountOptions{}) }},
 	} {
 		for _, mode := range []Mode{Replace, Merge} {
 			t.Run(c.name+" "+string(mode), func(t *testing.T) {
@@ -116,11 +116,11 @@ func TestMissingTable(t *testing.T) {
 	t.Parallel()
 	p := small(t, ddbtest.Table{})
 	source, _ := p.open(t)
-	_, err := source.Copy(t.Context(), open(t, "dev", "no-such-table", Access{}), soon(Replace))
+	_, err := source.Copy(t.Context(), open(t, "dev", "no-such-table", AccountOptions{}), soon(Replace))
 	requireKind(t, err, Mismatch)
-	_, err = open(t, "prod", "no-such-table", Access{}).Copy(t.Context(), open(t, "dev", p.Name, Access{}), soon(Replace))
+	_, err = open(t, "prod", "no-such-table", AccountOptions{}).Copy(t.Context(), open(t, "dev", p.Name, AccountOptions{}), soon(Replace))
 	requireKind(t, err, Mismatch)
-	_, err = open(t, "prod", p.Name, Access{Region: "us-east-1"}).Copy(t.Context(), open(t, "dev", p.Name, Access{}), soon(Replace))
+	_, err = open(t, "prod", p.Name, AccountOptions{Region: "us-east-1"}).Copy(t.Context(), open(t, "dev", p.Name, AccountOptions{}), soon(Replace))
 	if err == nil {
 		t.Fatal("a source in the wrong region was read")
 	}
@@ -311,7 +311,7 @@ func TestPlanWarns(t *testing.T) {
 	_, target := p.open(t)
 	q := newPair(t, ddbtest.Table{})
 	q.fill(t, q.dev, ddbtest.EdgeItems(q.Table, 5, 1))
-	plan, err := open(t, "dev", q.Name, Access{}).PlanCopy(t.Context(), target, soon(Replace))
+	plan, err := open(t, "dev", q.Name, AccountOptions{}).PlanCopy(t.Context(), target, soon(Replace))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -66,7 +66,7 @@ func (c *copying) outlive(ctx context.Context, late time.Time) error {
 		return nil
 	}
 	c.Watch(Phase{Name: phaseWait})
-	c.target.log.InfoContext(ctx, "a write ended without a clear answer: waiting until it cannot be applied any more", "seconds", wait.Seconds())
+	c.target.account.log.InfoContext(ctx, "a write ended without a clear answer: waiting until it cannot be applied any more", "seconds", wait.Seconds())
 	return pause(ctx, wait)
 }
 

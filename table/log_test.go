@@ -28,7 +28,7 @@ func TestChainedCredentialsAreHidden(t *testing.T) {
 	}
 	t.Setenv("AWS_CONFIG_FILE", file)
 	t.Setenv("AWS_ENDPOINT_URL_STS", echo.URL)
-	_, err := open(t, "role", "orders", Access{}).Describe(t.Context())
+	_, err := open(t, "role", "orders", AccountOptions{}).Describe(t.Context())
 	requireKind(t, err, Denied)
 	if !strings.Contains(err.Error(), "AccessDenied: not with ***, nor ***") {
 		t.Errorf("got %v", err)

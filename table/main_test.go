@@ -109,10 +109,10 @@ func (p pair) fill(t *testing.T, a *ddbtest.Account, items iter.Seq[ddbtest.Item
 // open opens the pair as a user would.
 func (p pair) open(t *testing.T) (source, target *Table) {
 	t.Helper()
-	return open(t, "prod", p.Name, Access{}), open(t, "dev", p.Name, Access{})
+	return open(t, "prod", p.Name, AccountOptions{}), open(t, "dev", p.Name, AccountOptions{})
 }
 
-func open(t *testing.T, profile, name string, a Access) *Table {
+func open(t *testing.T, profile, name string, a AccountOptions) *Table {
 	t.Helper()
 	tab, err := Open(t.Context(), profile, name, a)
 	if err != nil {

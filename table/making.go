@@ -51,8 +51,8 @@ func (m *making) await(ctx context.Context) (Description, error) {
 	}
 	var d Description
 	seen := false
-	err := m.to.patience.Wait(ctx, longestRestoreLook, func() (state string, done bool, err error) {
-		out, err := m.to.client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: aws.String(m.note.Name)})
+	err := m.to.account.patience.Wait(ctx, longestRestoreLook, func() (state string, done bool, err error) {
+		out, err := m.to.account.client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: aws.String(m.note.Name)})
 		missing := (*types.ResourceNotFoundException)(nil)
 		switch {
 		case errors.As(err, &missing):
@@ -142,17 +142,17 @@ func (m *making) begin(ctx context.Context) error {
 		return m.refusal(ctx, err)
 	}
 	if made == nil || markOf(made.TableId, made.CreationDateTime) == "" || made.TableArn == nil {
-		return &Error{Failed, "", fmt.Errorf("restore to table %q with %s: %w", m.note.Name, m.to.side(), errUnidentified)}
+		return &Error{Failed, "", fmt.Errorf("restore to table %q with %s: %w", m.note.Name, m.to.account, errUnidentified)}
 	}
 	m.note.ID, m.note.ARN = markOf(made.TableId, made.CreationDateTime), *made.TableArn
-	m.to.log.InfoContext(ctx, "AWS restores to a table", "table", m.note.Name, "from", m.about.Backup)
+	m.to.account.log.InfoContext(ctx, "AWS restores to a table", "table", m.note.Name, "from", m.about.Backup)
 	return m.save()
 }
 
 // request asks AWS once. A table that is only read needs neither indexes, which take time, nor capacity of its own.
 func (m *making) request(ctx context.Context) (*types.TableDescription, error) {
 	if m.create != nil {
-		out, err := m.to.client.CreateTable(ctx, m.create)
+		out, err := m.to.account.client.CreateTable(ctx, m.create)
 		if inUse := (*types.ResourceInUseException)(nil); errors.As(err, &inUse) { // which elsewhere means that it will pass
 			return nil, &types.TableAlreadyExistsException{Message: inUse.Message}
 		}
@@ -168,7 +168,7 @@ func (m *making) request(ctx context.Context) (*types.TableDescription, error) {
 		billing, global, local = types.BillingModePayPerRequest, []types.GlobalSecondaryIndex{}, []types.LocalSecondaryIndex{}
 	}
 	if !m.isPoint() {
-		out, err := m.to.client.RestoreTableFromBackup(ctx, &dynamodb.RestoreTableFromBackupInput{
+		out, err := m.to.account.client.RestoreTableFromBackup(ctx, &dynamodb.RestoreTableFromBackupInput{
 			BackupArn: aws.String(m.about.Backup), TargetTableName: aws.String(m.note.Name),
 			BillingModeOverride: billing, GlobalSecondaryIndexOverride: global, LocalSecondaryIndexOverride: local,
 		})
@@ -186,7 +186,7 @@ func (m *making) request(ctx context.Context) (*types.TableDescription, error) {
 	} else {
 		in.RestoreDateTime = aws.Time(m.at)
 	}
-	out, err := m.to.client.RestoreTableToPointInTime(ctx, in)
+	out, err := m.to.account.client.RestoreTableToPointInTime(ctx, in)
 	if err != nil {
 		return nil, err
 	}
@@ -239,7 +239,7 @@ func isLike(d *types.TableDescription, asked *dynamodb.CreateTableInput) bool {
 }
 
 func existsAlready(t *Table) error {
-	return mismatch("name another", "table %q exists already in %s with %s", t.name, t.region, t.side())
+	return mismatch("name another", "table %q exists already in %s with %s", t.name, t.account.Region(), t.account)
 }
 
 // refusal explains why AWS does not restore.
@@ -281,12 +281,12 @@ func (m *making) drop(ctx context.Context) error {
 		return &Error{Failed, "", fmt.Errorf("table %q is not known to be a temporary one: it is left alone", m.note.Name)}
 	}
 	missing := (*types.ResourceNotFoundException)(nil)
-	out, err := m.to.client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: aws.String(m.note.Name)})
+	out, err := m.to.account.client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: aws.String(m.note.Name)})
 	if err == nil {
 		_, err = m.made(out.Table)
 	}
 	if err == nil {
-		_, err = m.to.client.DeleteTable(ctx, &dynamodb.DeleteTableInput{TableName: aws.String(m.note.Name)})
+		_, err = m.to.account.client.DeleteTable(ctx, &dynamodb.DeleteTableInput{TableName: aws.String(m.note.Name)})
 	}
 	switch e := (*Error)(nil); {
 	case err == nil, errors.As(err, &missing):

@@ -10,17 +10,17 @@ import (
 func TestOpenRefuses(t *testing.T) {
 	for _, c := range []struct {
 		name, profile, table string
-		access               Access
+		access               AccountOptions
 		want                 string
 	}{
-		{"no such profile", "nobody", "orders", Access{}, `profile "nobody" does not exist`},
-		{"a name that is too short", "dev", "ab", Access{}, "not a table name"},
-		{"an empty name", "dev", "", Access{}, "not a table name"},
-		{"a path", "dev", "../orders", Access{}, "not a table name"},
-		{"plain http elsewhere", "dev", "orders", Access{Endpoint: "http://dynamodb.example.com"}, "in the clear"},
-		{"plain http on a private network", "dev", "orders", Access{Endpoint: "http://10.0.0.1:8000"}, "in the clear"},
-		{"no URL", "dev", "orders", Access{Endpoint: "localhost:8000"}, "not an endpoint"},
-		{"another scheme", "dev", "orders", Access{Endpoint: "ftp://localhost"}, "not an endpoint"},
+		{"no such profile", "nobody", "orders", AccountOptions{}, `profile "nobody" does not exist`},
+		{"a name that is too short", "dev", "ab", AccountOptions{}, "not a table name"},
+		{"an empty name", "dev", "", AccountOptions{}, "not a table name"},
+		{"a path", "dev", "../orders", AccountOptions{}, "not a table name"},
+		{"plain http elsewhere", "dev", "orders", AccountOptions{Endpoint: "http://dynamodb.example.com"}, "in the clear"},
+		{"plain http on a private network", "dev", "orders", AccountOptions{Endpoint: "http://10.0.0.1:8000"}, "in the clear"},
+		{"no URL", "dev", "orders", AccountOptions{Endpoint: "localhost:8000"}, "not an endpoint"},
+		{"another scheme", "dev", "orders", AccountOptions{Endpoint: "ftp://localhost"}, "not an endpoint"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := Open(t.Context(), c.profile, c.table, c.access)
@@ -51,25 +51,25 @@ func TestRegion(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Setenv("AWS_REGION", c.environment)
-			tab := open(t, c.profile, "orders", Access{Region: c.access})
-			if tab.region != c.want || (tab.notice != "") != c.notice {
-				t.Fatalf("region %q, notice %q", tab.region, tab.notice)
+			tab := open(t, c.profile, "orders", AccountOptions{Region: c.access})
+			if tab.account.Region() != c.want || (len(tab.notices()) > 0) != c.notice {
+				t.Fatalf("region %q, notice %q", tab.account.Region(), tab.notices())
 			}
 		})
 	}
 	t.Setenv("AWS_REGION", "")
-	_, err := Open(t.Context(), "nowhere", "orders", Access{})
+	_, err := Open(t.Context(), "nowhere", "orders", AccountOptions{})
 	requireKind(t, err, Usage)
 }
 
 // An endpoint that the caller gives wins over the profile's services section.
 func TestEndpointOfTheCaller(t *testing.T) {
-	tab := open(t, "dev", "orders", Access{Endpoint: "http://127.0.0.1:9"})
-	if tab.endpoint() != "http://127.0.0.1:9" {
-		t.Fatalf("endpoint %q", tab.endpoint())
+	tab := open(t, "dev", "orders", AccountOptions{Endpoint: "http://127.0.0.1:9"})
+	if tab.account.Endpoint() != "http://127.0.0.1:9" {
+		t.Fatalf("endpoint %q", tab.account.Endpoint())
 	}
-	if tab := open(t, "dev", "orders", Access{}); tab.endpoint() != world.Account("dev").Endpoint() {
-		t.Fatalf("endpoint %q is not the profile's", tab.endpoint())
+	if tab := open(t, "dev", "orders", AccountOptions{}); tab.account.Endpoint() != world.Account("dev").Endpoint() {
+		t.Fatalf("endpoint %q is not the profile's", tab.account.Endpoint())
 	}
 }
 
@@ -82,15 +82,15 @@ func TestMFA(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("AWS_CONFIG_FILE", file)
-	_, err := open(t, "role", "orders", Access{}).Describe(t.Context())
+	_, err := open(t, "role", "orders", AccountOptions{}).Describe(t.Context())
 	requireKind(t, err, Denied)
 
 	var asked []string
-	tab := open(t, "role", "orders", Access{MFA: func(serial string) (string, error) {
+	tab := open(t, "role", "orders", AccountOptions{MFA: func(_, serial string) (string, error) {
 		asked = append(asked, serial)
 		return "", ErrNoMFA
 	}})
-	other, err := tab.Other("customers")
+	other, err := tab.account.Table("customers")
 	if err != nil || other.Name() != "customers" {
 		t.Fatalf("got %v, %v", other, err)
 	}

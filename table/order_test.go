@@ -29,7 +29,7 @@ func TestAnotherOrder(t *testing.T) {
 		name, value, _ := strings.Cut(variable, "=")
 		t.Setenv(name, value)
 	}
-	source, target := open(t, "simprod", "orders", Access{}), open(t, "simdev", "orders", Access{})
+	source, target := open(t, "simprod", "orders", AccountOptions{}), open(t, "simdev", "orders", AccountOptions{})
 
 	var joined *copier.JoinStats
 	watch := func(ph Phase) {

@@ -56,7 +56,7 @@ func (p pair) otherSource(t *testing.T, n int) *Table {
 	if err := p.prod.Fill(t.Context(), shape.Name, ddbtest.EdgeItems(shape, n, 99)); err != nil {
 		t.Fatal(err)
 	}
-	return open(t, "prod", shape.Name, Access{})
+	return open(t, "prod", shape.Name, AccountOptions{})
 }
 
 // A sync that --max-delete stopped has put items: an older run does not go on over them, be it a copy or a

@@ -53,7 +53,7 @@ func (t *Table) pastNamed(ctx context.Context, from string) (*past, error) {
 	if there != nil && !errors.Is(there, fs.ErrNotExist) {
 		return nil, nil
 	}
-	list, err := t.Backups(ctx, t.baseName())
+	list, err := t.account.Backups(ctx, t.baseName())
 	if there == nil {
 		if err != nil && ctx.Err() == nil { // who may not list backups restores none by its name
 			return nil, nil
@@ -72,7 +72,7 @@ func (t *Table) pastNamed(ctx context.Context, from string) (*past, error) {
 	list = slices.DeleteFunc(list, func(b Backup) bool { return b.Name != from })
 	switch len(list) {
 	case 0:
-		return nil, usage("see what there is: dynamo restore --table "+t.baseName(), "there is no directory or file %q here, and table %s has no backup of that name with %s", from, t.baseName(), t.side())
+		return nil, usage("see what there is: dynamo restore --table "+t.baseName(), "there is no directory or file %q here, and table %s has no backup of that name with %s", from, t.baseName(), t.account)
 	case 1:
 		return t.backupOf(ctx, list[0].ARN)
 	}
@@ -111,9 +111,9 @@ func (t *Table) backupOf(ctx context.Context, name string) (*past, error) {
 	if err != nil || where.Service != "dynamodb" || !strings.Contains(where.Resource, "/backup/") {
 		return nil, usage("see: dynamo backup list", "%q is not the ARN of a backup of DynamoDB's", name)
 	}
-	out, err := t.client.DescribeBackup(ctx, &dynamodb.DescribeBackupInput{BackupArn: aws.String(name)})
+	out, err := t.account.client.DescribeBackup(ctx, &dynamodb.DescribeBackupInput{BackupArn: aws.String(name)})
 	if err != nil {
-		return nil, t.backupNamed(ctx, "look at", name, err)
+		return nil, t.account.backupError(ctx, "look at the backup "+name, err)
 	}
 	if out.BackupDescription.SourceTableDetails == nil {
 		return nil, &Error{Failed, "", errors.New("look at backup " + name + ": the answer describes none")}
@@ -123,8 +123,8 @@ func (t *Table) backupOf(ctx context.Context, name string) (*past, error) {
 		return nil, mismatch("", "the backup %s is %s: only one that is %s can be restored", name, b.BackupStatus, types.BackupStatusAvailable)
 	}
 	return &past{keys: s.KeySchema, features: out.BackupDescription.SourceTableFeatureDetails, about: Description{
-		Profile: t.profile, Account: where.AccountID, Region: where.Region, Table: aws.ToString(s.TableName),
-		Backup: name, ID: name, BackupName: aws.ToString(b.BackupName), Made: aws.ToTime(b.BackupCreationDateTime), Endpoint: t.endpoint(),
+		Profile: t.account.Profile(), Account: where.AccountID, Region: where.Region, Table: aws.ToString(s.TableName),
+		Backup: name, ID: name, BackupName: aws.ToString(b.BackupName), Made: aws.ToTime(b.BackupCreationDateTime), Endpoint: t.account.Endpoint(),
 		Items: aws.ToInt64(s.ItemCount), Bytes: aws.ToInt64(b.BackupSizeBytes),
 	}}, nil
 }
@@ -171,9 +171,9 @@ func (t *Table) recoveryError(ctx context.Context, err error) error {
 	var api smithy.APIError
 	switch {
 	case errors.As(err, &missing):
-		return mismatch("", "table %q does not exist in %s with %s", t.name, t.region, t.side())
+		return mismatch("", "table %q does not exist in %s with %s", t.name, t.account.Region(), t.account)
 	case errors.As(err, &api) && api.ErrorCode() == "UnknownOperationException":
-		return mismatch("", "the endpoint of %s has no point-in-time recovery", t.side())
+		return mismatch("", "the endpoint of %s has no point-in-time recovery", t.account)
 	}
 	return t.controlError(ctx, "ask for the recovery of", err)
 }
@@ -226,7 +226,7 @@ type Window struct {
 // Restorable lists what the table could be restored from: AWS's backups of it, of all types, and its point-in-time
 // recovery. The table itself may be gone: its backups stay. Dumps are not looked for. The errors are an [*Error].
 func (t *Table) Restorable(ctx context.Context) (Restorable, error) {
-	r := Restorable{Command: commandRestore, Backups: []Backup{}, Table: Description{Profile: t.profile, Region: t.region, Table: t.baseName()}}
+	r := Restorable{Command: commandRestore, Backups: []Backup{}, Table: Description{Profile: t.account.Profile(), Region: t.account.Region(), Table: t.baseName()}}
 	d, err := t.describeOwn(ctx)
 	switch {
 	case err == nil:
@@ -234,7 +234,7 @@ func (t *Table) Restorable(ctx context.Context) (Restorable, error) {
 	case kindOf(err) != Mismatch:
 		return r, err
 	}
-	if r.Backups, err = t.Backups(ctx, t.baseName()); err != nil {
+	if r.Backups, err = t.account.Backups(ctx, t.baseName()); err != nil {
 		return r, err
 	}
 	slices.SortStableFunc(r.Backups, func(a, b Backup) int { return cmp.Or(b.Made.Compare(a.Made), strings.Compare(a.ARN, b.ARN)) })

@@ -86,11 +86,11 @@ func TestSilence(t *testing.T) {
 	for name, verb := range map[string]func(context.Context, *Table) error{
 		"describe":   func(ctx context.Context, tab *Table) error { _, err := tab.Describe(ctx); return err },
 		"details":    func(ctx context.Context, tab *Table) error { _, err := tab.Details(ctx); return err },
-		"list":       func(ctx context.Context, tab *Table) error { _, err := tab.List(ctx); return err },
-		"backups":    func(ctx context.Context, tab *Table) error { _, err := tab.Backups(ctx, ""); return err },
+		"list":       func(ctx context.Context, tab *Table) error { _, err := tab.account.Tables(ctx); return err },
+		"backups":    func(ctx context.Context, tab *Table) error { _, err := tab.account.Backups(ctx, ""); return err },
 		"restorable": func(ctx context.Context, tab *Table) error { _, err := tab.Restorable(ctx); return err },
 		"delete a backup": func(ctx context.Context, tab *Table) error {
-			_, err := tab.DeleteBackup(ctx, "arn:aws:dynamodb:eu-west-1:222222222222:table/orders/backup/01", nil)
+			_, err := tab.account.DeleteBackup(ctx, "arn:aws:dynamodb:eu-west-1:222222222222:table/orders/backup/01", nil)
 			return err
 		},
 		"backup": func(ctx context.Context, tab *Table) error { _, err := tab.Backup(ctx, BackupOptions{}); return err },
@@ -109,10 +109,10 @@ func TestSilence(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			tab := open(t, "dev", "orders", Access{Endpoint: url, Stall: time.Second})
+			tab := open(t, "dev", "orders", AccountOptions{Endpoint: url, Stall: time.Second})
 			switch name {
 			case "copy", "truncate", "scale": // their own time counts
-				tab = open(t, "dev", "orders", Access{Endpoint: url})
+				tab = open(t, "dev", "orders", AccountOptions{Endpoint: url})
 			}
 			err := verb(t.Context(), tab)
 			requireKind(t, err, Failed)
@@ -141,10 +141,10 @@ func TestListsEnd(t *testing.T) {
 		}
 	}))
 	defer server.Close()
-	tab := open(t, "dev", "orders", Access{Endpoint: server.URL})
+	tab := open(t, "dev", "orders", AccountOptions{Endpoint: server.URL})
 	for name, list := range map[string]func() error{
-		"tables":  func() error { _, err := tab.List(t.Context()); return err },
-		"backups": func() error { _, err := tab.Backups(t.Context(), ""); return err },
+		"tables":  func() error { _, err := tab.account.Tables(t.Context()); return err },
+		"backups": func() error { _, err := tab.account.Backups(t.Context(), ""); return err },
 		"tags": func() error {
 			_, err := tab.tags(t.Context(), "arn:aws:dynamodb:eu-west-1:222222222222:table/orders")
 			return err
@@ -162,7 +162,7 @@ func TestStaysCreating(t *testing.T) {
 	p := newPair(t, ddbtest.Table{})
 	id := p.dev.Proxy.Inject(ddbtest.Fault{Kind: ddbtest.TableStatus, Op: "DescribeTable", Table: p.Name, Text: "CREATING"})
 	t.Cleanup(func() { p.dev.Proxy.Remove(id) })
-	tab := open(t, "dev", p.Name, Access{Stall: time.Second})
+	tab := open(t, "dev", p.Name, AccountOptions{Stall: time.Second})
 	_, err := tab.Backup(t.Context(), BackupOptions{})
 	requireKind(t, err, Failed)
 	if !strings.Contains(err.Error(), "is still CREATING") {

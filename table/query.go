@@ -186,7 +186,7 @@ func (t *Table) readError(err error) error {
 	if !errors.As(err, &f) {
 		return err
 	}
-	e := t.faultError(f, f.Err)
+	e := t.account.faultError(f, f.Err)
 	if f.Class == copier.Invalid {
 		e.Kind = Usage // the keys were checked: what is left is the user's filter
 		if strings.Contains(f.Err.Error(), "reserved keyword") {

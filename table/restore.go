@@ -122,24 +122,24 @@ func (t *Table) checked(ctx context.Context, schema item.Schema, from string, o 
 		err = s.dump(ctx, t, store.Dir())
 	}
 	if err != nil {
-		return nil, o, t.placeError(ctx, err)
+		return nil, o, t.account.placeError(ctx, err)
 	}
 	s.about.Items, s.about.Bytes = s.checked.Items, s.checked.Bytes
 	if n := s.checked.Lines - s.checked.Items; n > 0 {
-		t.log.WarnContext(ctx, "lines of the dump are replaced by later ones with the same key", "lines", n)
+		t.account.log.WarnContext(ctx, "lines of the dump are replaced by later ones with the same key", "lines", n)
 	}
 	return s, o, nil
 }
 
 func (s *stored) dump(ctx context.Context, t *Table, tmp string) error {
 	schema := s.about.Schema
-	found, about, err := t.openDump(ctx, s.about.Path)
+	found, about, err := t.account.openDump(ctx, s.about.Path)
 	if s.about = about; err != nil {
 		return err
 	}
 	s.about.Schema = schema
 	if found.Unsummed {
-		t.log.WarnContext(ctx, "the export has no checksums: of its data only the counts and the lines are checked", "place", found.Dir)
+		t.account.log.WarnContext(ctx, "the export has no checksums: of its data only the counts and the lines are checked", "place", found.Dir)
 	}
 	s.checked, err = found.Check(ctx, schema, tmp)
 	return err

@@ -77,7 +77,7 @@ func (t *Table) planAs(ctx context.Context, from, name string, o CopyOptions) (*
 	if err := o.Protected.Check(); err != nil {
 		return nil, err
 	}
-	to, err := t.Other(name)
+	to, err := t.account.Table(name)
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +109,7 @@ func (t *Table) planAs(ctx context.Context, from, name string, o CopyOptions) (*
 			return nil, err
 		}
 	}
-	d := Description{Profile: t.profile, Region: t.region, Table: name, Endpoint: t.endpoint(), address: t.address}
+	d := Description{Profile: t.account.Profile(), Region: t.account.Region(), Table: name, Endpoint: t.account.Endpoint(), address: t.account.address}
 	switch {
 	case live != nil:
 		d.Account, d.Region = live.Account, live.Region
@@ -173,7 +173,7 @@ func (a *anew) begin(ctx context.Context, source runs.Place) (c *copying, err er
 		return nil, err
 	}
 	c.state = &runs.State{
-		Program: a.to.agent, Command: commandRestore, Source: source, Target: place, Options: options, Began: c.dir.Began,
+		Program: a.to.account.agent, Command: commandRestore, Source: source, Target: place, Options: options, Began: c.dir.Began,
 		Phase: phaseRestore, Segments: 1, Made: &runs.Made{Name: a.to.name, Kept: true}, Settings: noted,
 		Changed: true, // AWS is asked for the table next
 	}
@@ -263,11 +263,11 @@ func resumeAs(ctx context.Context, store *runs.Store, name string, to *Table, o 
 		return Summary{}, c.misfit(name, errors.New("it is finished"))
 	}
 	if state.Target.Address == runs.AnyAddress {
-		state.Target.Address = Description{Endpoint: to.endpoint(), address: to.address}.engine()
+		state.Target.Address = Description{Endpoint: to.account.Endpoint(), address: to.account.address}.engine()
 	}
 	original := to
 	if name := state.Source.Table; name != "" {
-		if original, err = to.Other(name); err != nil {
+		if original, err = to.account.Table(name); err != nil {
 			return Summary{}, err
 		}
 	}
@@ -284,7 +284,7 @@ func resumeAs(ctx context.Context, store *runs.Store, name string, to *Table, o 
 		}
 	}
 	c.plan = Plan{Command: commandRestore, Source: p.about, Creates: true, Unattended: o.Unattended, Resumes: name,
-		Target: Description{Profile: to.profile, Account: state.Target.Account, Region: state.Target.Region, Table: state.Target.Table, Endpoint: to.endpoint()}}
+		Target: Description{Profile: to.account.Profile(), Account: state.Target.Account, Region: state.Target.Region, Table: state.Target.Table, Endpoint: to.account.Endpoint()}}
 	if err := o.allowed(c.plan.Target); err != nil {
 		return Summary{}, err
 	}

@@ -89,7 +89,7 @@ func (p pair) another(t *testing.T) string {
 func (p pair) requireSettings(t *testing.T, name string) {
 	t.Helper()
 	all := func(name string) (settings, scaling.State) {
-		s, err := open(t, "dev", name, Access{}).settings(t.Context())
+		s, err := open(t, "dev", name, AccountOptions{}).settings(t.Context())
 		if err != nil || s.Scaling == nil || len(s.Unknown) > 0 {
 			t.Fatalf("%v, %+v", err, s)
 		}
@@ -148,7 +148,7 @@ func TestRestoreAs(t *testing.T) {
 			}
 			ddbtest.RequireEqual(t, p.prod.Client(), p.dev.Client(), p.Name, name)
 			p.requireSettings(t, name)
-			if d, err := open(t, "dev", name, Access{}).Describe(t.Context()); err != nil || d.OnDemand || d.ReadCapacity != 5 || len(d.Indexes) != 1 {
+			if d, err := open(t, "dev", name, AccountOptions{}).Describe(t.Context()); err != nil || d.OnDemand || d.ReadCapacity != 5 || len(d.Indexes) != 1 {
 				t.Errorf("%v, %+v", err, d)
 			}
 			if list, err := Runs(o.RunDir); err != nil || len(list) != 1 || list[0].State != "done" || list[0].Target.Table != name {
@@ -183,7 +183,7 @@ func TestRestoreAsOfATableThatIsGone(t *testing.T) {
 		name := p.another(t)
 		// Which account it is, only the new table says.
 		_, err := dev.RestoreAs(t.Context(), from, name, CopyOptions{RunDir: t.TempDir(), Protected: Guard{Accounts: []string{p.dev.ID}}})
-		if all, e := dev.List(t.Context()); kindOf(err) != Refused || e != nil || slices.Contains(all, name) {
+		if all, e := dev.account.Tables(t.Context()); kindOf(err) != Refused || e != nil || slices.Contains(all, name) {
 			t.Errorf("%s: %v, %v, %q", what, err, e, all)
 		}
 		s, err := dev.RestoreAs(t.Context(), from, name, CopyOptions{RunDir: t.TempDir()})
@@ -191,7 +191,7 @@ func TestRestoreAsOfATableThatIsGone(t *testing.T) {
 			t.Fatalf("%s: %v, %+v", what, err, s)
 		}
 		ddbtest.RequireEqual(t, p.prod.Client(), p.dev.Client(), p.Name, name)
-		got, err := open(t, "dev", name, Access{}).settings(t.Context())
+		got, err := open(t, "dev", name, AccountOptions{}).settings(t.Context())
 		if err != nil || what == "dump" && (got.TTL != "expires" || got.Stream == "" || !got.Recovery || !got.Protect || len(got.Tags) != 2) {
 			t.Errorf("%s: %v, %+v", what, err, got)
 		}
@@ -215,10 +215,10 @@ func TestRestoreAsOfAnExport(t *testing.T) {
 	if err != nil || s.Written != 1 {
 		t.Fatalf("%v, %+v", err, s)
 	}
-	if d, err := open(t, "dev", name, Access{}).Describe(t.Context()); err != nil || len(d.Indexes) != 1 || !d.OnDemand {
+	if d, err := open(t, "dev", name, AccountOptions{}).Describe(t.Context()); err != nil || len(d.Indexes) != 1 || !d.OnDemand {
 		t.Errorf("%v, %+v", err, d)
 	}
-	_, err = open(t, "dev", p.Name+"-gone", Access{}).RestoreAs(t.Context(), e.dir, p.another(t), CopyOptions{RunDir: t.TempDir()})
+	_, err = open(t, "dev", p.Name+"-gone", AccountOptions{}).RestoreAs(t.Context(), e.dir, p.another(t), CopyOptions{RunDir: t.TempDir()})
 	if kindOf(err) != Usage || !strings.Contains(err.Error(), "does not describe its table") {
 		t.Error(err)
 	}
@@ -274,7 +274,7 @@ func TestRestoreAsRefuses(t *testing.T) {
 			if _, err := dev.RestoreAs(t.Context(), test.from, test.as, test.o); kindOf(err) != test.kind {
 				t.Errorf("kind %d: %v", kindOf(err), err)
 			}
-			if all, err := dev.List(t.Context()); err != nil || test.as != p.Name && slices.Contains(all, test.as) {
+			if all, err := dev.account.Tables(t.Context()); err != nil || test.as != p.Name && slices.Contains(all, test.as) {
 				t.Errorf("%v: %s is there", err, test.as)
 			}
 		})
@@ -318,7 +318,7 @@ func TestRestoreAsWithoutPermissions(t *testing.T) {
 	if err != nil || len(s.NotPutBack) != 2 || !strings.HasPrefix(s.NotPutBack[0], "auto scaling: ") || !strings.HasPrefix(s.NotPutBack[1], "TTL: AccessDenied") {
 		t.Fatalf("%v, %+v", err, s)
 	}
-	got, err := open(t, "dev", name, Access{}).settings(t.Context())
+	got, err := open(t, "dev", name, AccountOptions{}).settings(t.Context())
 	if err != nil || got.TTL != "" || scales(got.Scaling) || got.Stream == "" || !got.Recovery || !got.Protect || len(got.Tags) != 2 {
 		t.Errorf("%v, %+v", err, got)
 	}
@@ -370,7 +370,7 @@ func TestRestoreAsGoesOn(t *testing.T) {
 				}
 				p.dev.Proxy.Remove(id)
 				if at.Op == "DescribeTable" && at.Skip > 0 { // the restore is under way at AWS: what it is from may go
-					if _, err := dev.DeleteBackup(t.Context(), made.ARN, nil); err != nil {
+					if _, err := dev.account.DeleteBackup(t.Context(), made.ARN, nil); err != nil {
 						t.Fatal(err)
 					}
 				}

@@ -21,11 +21,11 @@ import (
 func (a *anew) describeDump(ctx context.Context, t *Table, live *Description) error {
 	about, err := a.aboutDump(ctx, t)
 	if err != nil {
-		return t.placeError(ctx, err)
+		return t.account.placeError(ctx, err)
 	}
 	if about.Table == nil {
 		if live == nil {
-			return usage("name with --table one that is there, for its keys", "%s does not describe its table, and table %q does not exist with %s", a.from, t.name, t.side())
+			return usage("name with --table one that is there, for its keys", "%s does not describe its table, and table %q does not exist with %s", a.from, t.name, t.account)
 		}
 		if about.Table, err = t.ask(ctx); err != nil {
 			return err
@@ -63,7 +63,7 @@ func (a *anew) aboutDump(ctx context.Context, t *Table) (aboutTable, error) {
 			return about, err
 		}
 	}
-	found, source, err := t.openDump(ctx, path)
+	found, source, err := t.account.openDump(ctx, path)
 	if err != nil {
 		return about, err
 	}
@@ -184,7 +184,7 @@ func (c *copying) makeFor(ctx context.Context, source *stored, create *dynamodb.
 func (c *copying) unmake(ctx context.Context, d Description) error {
 	err := c.target.same(ctx, d)
 	if err == nil {
-		_, err = c.target.client.DeleteTable(ctx, &dynamodb.DeleteTableInput{TableName: aws.String(c.target.name)})
+		_, err = c.target.account.client.DeleteTable(ctx, &dynamodb.DeleteTableInput{TableName: aws.String(c.target.name)})
 	}
 	return err
 }

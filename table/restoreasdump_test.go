@@ -137,7 +137,7 @@ func TestRestoreSaysWhatItIsFrom(t *testing.T) {
 		t.Fatal(err)
 	}
 	const want = "replicas in eu-west-2, us-east-1: the new table has none"
-	gone := open(t, "dev", p.Name+"-gone", Access{})
+	gone := open(t, "dev", p.Name+"-gone", AccountOptions{})
 	o := CopyOptions{RunDir: t.TempDir()}
 	name := p.another(t)
 	plan, err := gone.PlanRestoreAs(t.Context(), e.dir, name, o)

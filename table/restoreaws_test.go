@@ -43,7 +43,7 @@ func (p pair) recoverable(t *testing.T) {
 // temporary are the tables of dev's that a restore of this one has left.
 func (p pair) temporary(t *testing.T) (names []string) {
 	t.Helper()
-	all, err := open(t, "dev", p.Name, Access{}).List(t.Context())
+	all, err := open(t, "dev", p.Name, AccountOptions{}).account.Tables(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -447,7 +447,7 @@ func TestRestoreCannotDropItsTable(t *testing.T) {
 	}
 	p.dev.Proxy.Remove(id)
 	p.requireEqual(t)
-	if d, err := open(t, "dev", s.Temporary, Access{}).Describe(t.Context()); err != nil || !d.OnDemand || len(d.Indexes) > 0 {
+	if d, err := open(t, "dev", s.Temporary, AccountOptions{}).Describe(t.Context()); err != nil || !d.OnDemand || len(d.Indexes) > 0 {
 		t.Errorf("made for reading only: %v, %+v", err, d)
 	}
 	before := len(p.wrote())

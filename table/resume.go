@@ -21,9 +21,7 @@ import (
 type ResumeOptions struct {
 	RunDir string // where runs are kept, as in [CopyOptions]
 
-	// Access gives what else there is to say about a profile; its Region and
-	// Endpoint are ignored. Nil for nothing.
-	Access func(profile string) Access
+	Account AccountOptions // what else there is to say; the Region, the Endpoint and AllowHTTP are the run's own
 
 	Protected      Guard  // what is protected by now, beside what was when the run began
 	AllowProtected string // "PROFILE/TABLE" of a protected target that may be written to after all; "" for the run's own
@@ -68,7 +66,7 @@ func Resume(ctx context.Context, name string, o ResumeOptions) (Summary, error) 
 	c := &copying{command: state.Command, CopyOptions: options.defaults(), began: time.Now()}
 	switch state.Command {
 	case commandRestore:
-		target, err := reopen(ctx, state.Target, o)
+		target, err := reopen(ctx, state.Target, o.Account)
 		if err != nil {
 			return Summary{}, err
 		}
@@ -80,7 +78,7 @@ func Resume(ctx context.Context, name string, o ResumeOptions) (Summary, error) 
 		}
 		return target.restore(ctx, state.Source.Path, options, name)
 	case commandCopy:
-		source, err := reopen(ctx, state.Source, o)
+		source, err := reopen(ctx, state.Source, o.Account)
 		if err != nil {
 			return Summary{}, err
 		}
@@ -94,7 +92,7 @@ func Resume(ctx context.Context, name string, o ResumeOptions) (Summary, error) 
 	default:
 		return Summary{}, c.misfit(name, fmt.Errorf("it is a %s, which this version does not know", state.Command))
 	}
-	if c.target, err = reopen(ctx, state.Target, o); err != nil {
+	if c.target, err = reopen(ctx, state.Target, o.Account); err != nil {
 		return Summary{}, err
 	}
 	return c.attempt(ctx, name)
@@ -130,20 +128,20 @@ func latest(store *runs.Store) (string, error) {
 }
 
 // reopen opens a table as the run had it open.
-func reopen(ctx context.Context, p runs.Place, o ResumeOptions) (*Table, error) {
-	var a Access
-	if o.Access != nil {
-		a = o.Access(p.Profile)
-	}
-	a.Region, a.Endpoint, a.AllowHTTP = p.Asked, p.Endpoint, nil
+func reopen(ctx context.Context, p runs.Place, o AccountOptions) (*Table, error) {
+	o.Region, o.Endpoint, o.AllowHTTP = p.Asked, p.Endpoint, nil
 	if p.AllowHTTP != "" {
-		a.AllowHTTP = strings.Split(p.AllowHTTP, ",")
+		o.AllowHTTP = strings.Split(p.AllowHTTP, ",")
 	}
+	profile, earlier := p.Profile, ""
 	if p.Unnamed {
-		a.began = p.Profile
-		return Open(ctx, "", p.Name, a)
+		profile, earlier = "", p.Profile
 	}
-	return Open(ctx, p.Profile, p.Name, a)
+	a, err := openAccount(ctx, profile, earlier, o)
+	if err != nil {
+		return nil, err
+	}
+	return a.Table(p.Name)
 }
 
 // A Run is what is known of a run.
@@ -256,7 +254,7 @@ func (c *copying) find() error {
 		if !info.State.Done() {
 			other := cmp.Or(c.otherSides(info.State), c.otherOptions(info.State))
 			if other == "" {
-				c.target.log.Info("going on with a run", "run", info.Name)
+				c.target.account.log.Info("going on with a run", "run", info.Name)
 				return c.load(info.Name)
 			}
 			why = fmt.Sprintf("run %s is unfinished, but is not this very %s: %s", info.Name, c.command, other)
@@ -272,7 +270,7 @@ func (c *copying) find() error {
 	if why != "" {
 		c.plan.Warnings = append(c.plan.Warnings, why)
 	}
-	c.target.log.Info("there is no unfinished run of this " + c.command + ": beginning one")
+	c.target.account.log.Info("there is no unfinished run of this " + c.command + ": beginning one")
 	return nil
 }
 

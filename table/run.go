@@ -124,9 +124,10 @@ func (c *copying) prepare(ctx context.Context, name string) (err error) {
 
 // place is the table as a run remembers it.
 func (t *Table) place(d Description) runs.Place {
+	asked := t.account.at.Options
 	return runs.Place{
-		Profile: t.profile, Account: d.Account, Region: d.Region, Table: d.Table, ID: d.mark(), Address: d.engine(),
-		Name: t.name, Asked: t.asked.Region, Endpoint: t.asked.Endpoint, Unnamed: !t.named, AllowHTTP: strings.Join(t.asked.AllowHTTP, ","),
+		Profile: t.account.Profile(), Account: d.Account, Region: d.Region, Table: d.Table, ID: d.mark(), Address: d.engine(),
+		Name: t.name, Asked: asked.Region, Endpoint: asked.Endpoint, Unnamed: !t.account.at.Named, AllowHTTP: strings.Join(asked.AllowHTTP, ","),
 	}
 }
 
@@ -147,7 +148,7 @@ func (c *copying) begin() error {
 		}
 	}
 	c.state = &runs.State{
-		Program: c.target.agent, Command: c.command, Mode: string(c.mode()),
+		Program: c.target.account.agent, Command: c.command, Mode: string(c.mode()),
 		Source: c.from(), Target: c.target.place(c.plan.Target),
 		Options: options, Began: c.dir.Began, Phase: c.firstPhase(), Segments: c.plan.Segments,
 		Settings: c.settings, Changed: made,

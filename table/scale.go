@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -115,10 +114,8 @@ func (t *Table) planScale(ctx context.Context, o ScaleOptions) (ScalePlan, scali
 	if err := o.Check(); err != nil {
 		return p, scaling.Clients{}, err
 	}
-	clients, err := t.scalers()
-	if err != nil {
-		return p, clients, err
-	}
+	clients := t.scalers()
+	var err error
 	if p.Target, err = t.describeOwn(ctx); err != nil {
 		return p, clients, err
 	}
@@ -150,13 +147,13 @@ func (t *Table) describeOwn(ctx context.Context) (Description, error) {
 	if err != nil || !strings.HasPrefix(t.name, "arn:") {
 		return d, err
 	}
-	own, err := t.Other(d.Table)
+	own, err := t.account.Table(d.Table)
 	if err != nil {
 		return d, err
 	}
 	is, err := own.Describe(ctx)
 	if err == nil && is.ARN != d.ARN {
-		return d, usage("use a profile of that account and region", "%s is not %s's own table", t.name, t.side())
+		return d, usage("use a profile of that account and region", "%s is not %s's own table", t.name, t.account)
 	}
 	return d, err
 }
@@ -273,20 +270,11 @@ func withWhatIs(err, cause error, s *ScaleSummary) error {
 	return known
 }
 
-// scalers are the two clients that scaling needs. Their own retries are off,
-// for scaling retries.
-func (t *Table) scalers() (scaling.Clients, error) {
-	auto := applicationautoscaling.NewFromConfig(t.config, func(o *applicationautoscaling.Options) {
-		o.APIOptions = append(slices.Clone(o.APIOptions), t.logged)
-		o.Retryer = aws.NopRetryer{}
-		if t.override != "" {
-			o.BaseEndpoint = aws.String(t.override)
-		}
-	})
-	own := t.client.Options()
-	own.Retryer = aws.NopRetryer{}
-	return scaling.Clients{Tables: dynamodb.New(own), Scaling: auto, Refresh: t.patience.Refresh},
-		t.checkEndpointOf("Application Auto Scaling", auto.Options().BaseEndpoint)
+// scalers are the two clients that scaling needs. Their own retries are off, for scaling retries.
+func (t *Table) scalers() scaling.Clients {
+	tables, auto := t.account.client.Options(), t.account.at.Scaling().Options()
+	tables.Retryer, auto.Retryer = aws.NopRetryer{}, aws.NopRetryer{}
+	return scaling.Clients{Tables: dynamodb.New(tables), Scaling: applicationautoscaling.New(auto), Refresh: t.account.patience.Refresh}
 }
 
 // scaleError says an error of package scaling in this package's words.
@@ -296,7 +284,7 @@ func (t *Table) scaleError(ctx context.Context, err error) error {
 	var state *scaling.StateError
 	var step *scaling.StepError
 	var api smithy.APIError
-	at := fmt.Sprintf("scale %q with %s", t.name, t.side())
+	at := fmt.Sprintf("scale %q with %s", t.name, t.account)
 	if errors.As(err, &step) {
 		at += ": " + step.Step.String()
 	}

@@ -47,7 +47,7 @@ func newScaled(t *testing.T, indexes int) scaledTable {
 			t.Error(err)
 		}
 	})
-	s.Table = open(t, "prod", shape.Name, Access{})
+	s.Table = open(t, "prod", shape.Name, AccountOptions{})
 	return s
 }
 
@@ -379,7 +379,7 @@ func TestScaleRefuses(t *testing.T) {
 	if _, err := os.Stat(free.runDir); !os.IsNotExist(err) {
 		t.Errorf("a refusal left a run directory: %v", err)
 	}
-	missing := open(t, "prod", "no-such-table", Access{})
+	missing := open(t, "prod", "no-such-table", AccountOptions{})
 	_, err := missing.Scale(t.Context(), ScaleOptions{Want: wantOf("on-demand")})
 	requireKind(t, err, Mismatch)
 }
@@ -440,7 +440,7 @@ func TestScaleRefusedDecrease(t *testing.T) {
 func TestScaleRefreshes(t *testing.T) {
 	t.Parallel()
 	s := newScaled(t, 1)
-	role := open(t, "prod-role", s.name, Access{})
+	role := open(t, "prod-role", s.name, AccountOptions{})
 	for _, op := range []string{"RegisterScalableTarget", "UpdateTable"} {
 		id := s.account.Proxy.Inject(ddbtest.Fault{Kind: ddbtest.ExpiredToken, Op: op, Table: s.name})
 		if _, err := role.Scale(t.Context(), ScaleOptions{Want: scaling.Want{Read: scaling.Side{Min: 40, Max: 50 + int64(len(op))}}, RunDir: s.runDir}); err != nil {
@@ -469,10 +469,7 @@ func TestScaleBelievesNoEmptyAnswer(t *testing.T) {
 			}
 		}
 	}
-	clients, err := s.scalers()
-	if err != nil {
-		t.Fatal(err)
-	}
+	clients := s.scalers()
 	// One owner of retries.
 	if n := clients.Scaling.(*aas.Client).Options().Retryer.MaxAttempts() + clients.Tables.(*dynamodb.Client).Options().Retryer.MaxAttempts(); n != 2 {
 		t.Errorf("the clients make %d attempts by themselves", n)

@@ -90,11 +90,11 @@ func (t *Table) settings(ctx context.Context) (settings, error) {
 			a.Unknown = append(a.Unknown, fmt.Sprintf("%s (%v)", what, brief(err)))
 		}
 	}
-	ttl, err := t.client.DescribeTimeToLive(ctx, &dynamodb.DescribeTimeToLiveInput{TableName: name})
+	ttl, err := t.account.client.DescribeTimeToLive(ctx, &dynamodb.DescribeTimeToLiveInput{TableName: name})
 	if note("TTL", err); err == nil {
 		a.TimeToLive = ttl.TimeToLiveDescription
 	}
-	pitr, err := t.client.DescribeContinuousBackups(ctx, &dynamodb.DescribeContinuousBackupsInput{TableName: name})
+	pitr, err := t.account.client.DescribeContinuousBackups(ctx, &dynamodb.DescribeContinuousBackupsInput{TableName: name})
 	if note("point-in-time recovery", err); err == nil {
 		a.ContinuousBackups = pitr.ContinuousBackupsDescription
 	}
@@ -171,7 +171,7 @@ func (s settings) putOn(ctx context.Context, t *Table, stall time.Duration) (fai
 	update := func(in *dynamodb.UpdateTableInput) func() error {
 		in.TableName = name
 		return func() error {
-			if _, err := t.client.UpdateTable(ctx, in); err != nil {
+			if _, err := t.account.client.UpdateTable(ctx, in); err != nil {
 				return err
 			}
 			return t.settled(ctx)
@@ -186,7 +186,7 @@ func (s settings) putOn(ctx context.Context, t *Table, stall time.Duration) (fai
 		{"tags", len(missingTags(s.Tags, now.Tags)) > 0, func() error {
 			d, err := t.ask(ctx)
 			if err == nil {
-				_, err = t.client.TagResource(ctx, &dynamodb.TagResourceInput{ResourceArn: d.TableArn, Tags: missingTags(s.Tags, now.Tags)})
+				_, err = t.account.client.TagResource(ctx, &dynamodb.TagResourceInput{ResourceArn: d.TableArn, Tags: missingTags(s.Tags, now.Tags)})
 			}
 			return err
 		}},
@@ -194,7 +194,7 @@ func (s settings) putOn(ctx context.Context, t *Table, stall time.Duration) (fai
 			StreamSpecification: &types.StreamSpecification{StreamEnabled: aws.Bool(true), StreamViewType: types.StreamViewType(s.Stream)}})},
 		{"class", s.Class != now.Class && s.Class != "", update(&dynamodb.UpdateTableInput{TableClass: types.TableClass(s.Class)})},
 		{"TTL", s.TTL != "" && now.TTL == "", func() error {
-			_, err := t.client.UpdateTimeToLive(ctx, &dynamodb.UpdateTimeToLiveInput{TableName: name,
+			_, err := t.account.client.UpdateTimeToLive(ctx, &dynamodb.UpdateTimeToLiveInput{TableName: name,
 				TimeToLiveSpecification: &types.TimeToLiveSpecification{AttributeName: aws.String(s.TTL), Enabled: aws.Bool(true)}})
 			return err
 		}},
@@ -203,7 +203,7 @@ func (s settings) putOn(ctx context.Context, t *Table, stall time.Duration) (fai
 			if s.Days > 0 {
 				spec.RecoveryPeriodInDays = aws.Int32(s.Days)
 			}
-			_, err := t.client.UpdateContinuousBackups(ctx, &dynamodb.UpdateContinuousBackupsInput{TableName: name, PointInTimeRecoverySpecification: spec})
+			_, err := t.account.client.UpdateContinuousBackups(ctx, &dynamodb.UpdateContinuousBackupsInput{TableName: name, PointInTimeRecoverySpecification: spec})
 			return err
 		}},
 		{"deletion protection", s.Protect && !now.Protect, update(&dynamodb.UpdateTableInput{DeletionProtectionEnabled: aws.Bool(true)})},
@@ -236,7 +236,7 @@ func missingTags(want, have []types.Tag) (list []types.Tag) {
 // settled waits until a table that was changed is ACTIVE again: it takes one change at a time.
 func (t *Table) settled(ctx context.Context) error {
 	var status types.TableStatus
-	err := t.patience.Wait(ctx, longestLook, func() (string, bool, error) {
+	err := t.account.patience.Wait(ctx, longestLook, func() (string, bool, error) {
 		d, err := t.ask(ctx)
 		if err != nil {
 			return "", false, err
@@ -249,10 +249,7 @@ func (t *Table) settled(ctx context.Context) error {
 
 // scale gives the table the auto scaling that another has. Its capacity stays as it was restored.
 func (s settings) scale(ctx context.Context, t *Table, stall time.Duration) error {
-	clients, err := t.scalers()
-	if err != nil {
-		return err
-	}
+	clients := t.scalers()
 	o := scaling.Options{Stall: stall}
 	have, err := scaling.Await(ctx, clients, t.baseName(), o)
 	if err != nil {
@@ -289,7 +286,7 @@ func (c *copying) putBack(ctx context.Context, before error) error {
 	}
 	c.failed = failed
 	for _, what := range failed {
-		c.target.log.WarnContext(ctx, "a setting is not put back", "what", what)
+		c.target.account.log.WarnContext(ctx, "a setting is not put back", "what", what)
 	}
 	if d, err := c.target.Describe(ctx); err == nil {
 		c.plan.Target = d

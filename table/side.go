@@ -27,18 +27,18 @@ func (t *Table) opened(context.Context, Description, string) (origin, error) { r
 // A Dump is a dump, or an export of AWS's, to compare with. Make it with [NewDump].
 type Dump struct {
 	place string
-	by    *Table
+	by    *Account
 	found *archive.Stored
 }
 
 // NewDump is the dump at that place, a directory or s3://BUCKET/PREFIX: its own, or one that holds just one, as for
-// [Table.Restore]. A bucket is read with the profile of by, which may be any table; nil is the default credential chain.
+// [Table.Restore]. A bucket is read through the account; nil is that of the default credential chain.
 // Nothing is read yet.
-func NewDump(place string, by *Table) *Dump { return &Dump{place: place, by: by} }
+func NewDump(place string, by *Account) *Dump { return &Dump{place: place, by: by} }
 
 func (d *Dump) described(ctx context.Context) (out Description, err error) {
 	if d.by == nil && inBucket(d.place) {
-		if d.by, err = Open(ctx, "", "any", Access{}); err != nil { // the name is not used
+		if d.by, err = OpenAccount(ctx, "", AccountOptions{}); err != nil {
 			return out, err
 		}
 	}
@@ -59,14 +59,14 @@ func (d *Dump) opened(ctx context.Context, about Description, tmp string) (origi
 }
 
 // openDump reads the manifests of the dump at that place, and what they say of it. The key is not among that.
-// Only for a bucket there must be a table.
-func (t *Table) openDump(ctx context.Context, place string) (*archive.Stored, Description, error) {
+// Only for a bucket there must be an account.
+func (a *Account) openDump(ctx context.Context, place string) (*archive.Stored, Description, error) {
 	place, err := storedPlace(place)
 	about := Description{Path: place}
 	if err != nil {
 		return nil, about, err
 	}
-	shelf, err := t.shelf(ctx, place)
+	shelf, err := a.shelf(ctx, place)
 	if err != nil {
 		return nil, about, err
 	}

@@ -224,7 +224,7 @@ func TestResumeSync(t *testing.T) {
 // fingerprints reads a table by the product's own wire: journal keys and images are compared with it.
 func (p pair) fingerprints(t *testing.T, a *ddbtest.Account) map[string]string {
 	t.Helper()
-	tab := open(t, a.Name, p.Name, Access{})
+	tab := open(t, a.Name, p.Name, AccountOptions{})
 	d, err := tab.Describe(t.Context())
 	if err != nil {
 		t.Fatal(err)

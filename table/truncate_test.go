@@ -303,7 +303,7 @@ func TestPlanTruncate(t *testing.T) {
 	p.requireUntouched(t)
 	p.requireCount(t, 300)
 	empty := newPair(t, ddbtest.Table{})
-	if plan, err := open(t, "dev", empty.Name, Access{}).PlanTruncate(t.Context(), TruncateOptions{}, true); err != nil || plan.Items != 0 || plan.Estimate.WriteUnits != 0 {
+	if plan, err := open(t, "dev", empty.Name, AccountOptions{}).PlanTruncate(t.Context(), TruncateOptions{}, true); err != nil || plan.Items != 0 || plan.Estimate.WriteUnits != 0 {
 		t.Fatalf("%+v, %v", plan, err)
 	}
 }

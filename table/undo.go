@@ -33,9 +33,9 @@ type UndoOptions struct {
 	AllowProtected string // "PROFILE/TABLE" of a protected table that may be written to after all
 	Unattended     bool   // for Plan.Unattended, also when the undo is resumed
 
-	Access  func(profile string) Access // as in [ResumeOptions]
-	Confirm func(Plan) error            // called before the first change; an error stops the undo. Nil goes on
-	Watch   func(Phase)                 // told of each phase as it begins; nil for none
+	Account AccountOptions   // as in [ResumeOptions]
+	Confirm func(Plan) error // called before the first change; an error stops the undo. Nil goes on
+	Watch   func(Phase)      // told of each phase as it begins; nil for none
 }
 
 // An UndoPlan is what an undo would do.
@@ -137,7 +137,7 @@ func beginUndo(ctx context.Context, run string, o UndoOptions) (*copying, error)
 		return nil, err
 	}
 	c.undone.Force = o.Force
-	c.target, err = reopen(ctx, c.undone.target, ResumeOptions{Access: o.Access})
+	c.target, err = reopen(ctx, c.undone.target, o.Account)
 	return c, err
 }
 

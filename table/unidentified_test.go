@@ -79,7 +79,7 @@ func TestSameTableWithoutID(t *testing.T) {
 	p.withoutID(t, p.dev)
 	local := strings.Replace(p.dev.Endpoint(), "127.0.0.1", "localhost", 1)
 	for _, endpoint := range []string{"", local, local + "/", strings.ToUpper(local[:4]) + local[4:]} {
-		source, target := open(t, "dev", p.Name, Access{Endpoint: endpoint}), open(t, "dev-role", p.Name, Access{})
+		source, target := open(t, "dev", p.Name, AccountOptions{Endpoint: endpoint}), open(t, "dev-role", p.Name, AccountOptions{})
 		_, err := source.Copy(t.Context(), target, soon(Merge))
 		requireKind(t, err, Refused)
 		for d, err := range source.Compare(target, CompareOptions{}).All(t.Context()) {
@@ -175,7 +175,7 @@ func TestTwoEngines(t *testing.T) {
 		}
 	})
 	source, target := p.open(t)
-	other := open(t, "twin", p.Name, Access{})
+	other := open(t, "twin", p.Name, AccountOptions{})
 	o := soon(Sync)
 	o.RunDir, o.NoBackup = t.TempDir(), false
 	inner := o

@@ -49,7 +49,7 @@ func (c *copying) otherSides(s *runs.State) string {
 	switch {
 	case s.Source.Profile != source.Profile, s.Source.Name != source.Name, s.Source.Path != source.Path, s.Source.Backup != source.Backup:
 		return "it has another source"
-	case s.Target.Profile != c.target.profile, s.Target.Name != c.target.name:
+	case s.Target.Profile != c.target.account.Profile(), s.Target.Name != c.target.name:
 		return "it names its target in another way"
 	}
 	return ""

@@ -16,7 +16,7 @@ import (
 
 // backupOptions are the flags of backup and of its verbs.
 type backupOptions struct {
-	env     *end
+	env     end
 	table   string
 	name    string
 	arn     string
@@ -166,8 +166,7 @@ func flagError(flag string, err error) error {
 
 func runDump(ctx context.Context, o backupOptions, s streams) error {
 	log := o.display.logger(s)
-	o.env.attach(ctx, log, s)
-	t, err := o.env.open(ctx, o.table)
+	t, err := o.env.table(ctx, o.table, log, s)
 	if err != nil {
 		return err
 	}
@@ -198,8 +197,7 @@ type madeBackup struct {
 
 func runBackup(ctx context.Context, o backupOptions, s streams) error {
 	log := o.display.logger(s)
-	o.env.attach(ctx, log, s)
-	t, err := o.env.open(ctx, o.table)
+	t, err := o.env.table(ctx, o.table, log, s)
 	if err != nil {
 		return err
 	}
@@ -224,16 +222,11 @@ func runBackup(ctx context.Context, o backupOptions, s streams) error {
 }
 
 func runBackupList(ctx context.Context, o backupOptions, s streams) error {
-	o.env.attach(ctx, o.display.logger(s), s)
-	name := o.table
-	if name == "" {
-		name = "any" // the name is not used
-	}
-	t, err := o.env.open(ctx, name)
+	account, err := o.env.open(ctx, o.display.logger(s), s)
 	if err != nil {
 		return err
 	}
-	list, err := t.Backups(ctx, o.table)
+	list, err := account.Backups(ctx, o.table)
 	if err != nil {
 		return interrupted(ctx, err)
 	}
@@ -258,12 +251,11 @@ func runBackupList(ctx context.Context, o backupOptions, s streams) error {
 }
 
 func runBackupDelete(ctx context.Context, o backupOptions, s streams) error {
-	o.env.attach(ctx, o.display.logger(s), s)
-	t, err := o.env.open(ctx, "any") // the name is not used
+	account, err := o.env.open(ctx, o.display.logger(s), s)
 	if err != nil {
 		return err
 	}
-	gone, err := t.DeleteBackup(ctx, o.arn, func(b table.Backup) error { return confirmDelete(ctx, b, o, s) })
+	gone, err := account.DeleteBackup(ctx, o.arn, func(b table.Backup) error { return confirmDelete(ctx, b, o, s) })
 	if err = interrupted(ctx, err); err != nil {
 		return err
 	}

@@ -15,48 +15,27 @@ import (
 
 // chooseTables says which tables to copy: --table, else dynamo.yaml, else
 // DYNAMO_TABLE, else whatever a person answers. Globs match tables of the source.
-func chooseTables(ctx context.Context, o copyOptions, conf config, s streams) ([]string, error) {
-	wanted := o.tables
+func chooseTables(ctx context.Context, account *table.Account, wanted []string, conf config, s streams) ([]string, error) {
 	if len(wanted) == 0 {
 		wanted = conf.Tables
 	}
 	if len(wanted) == 0 {
 		wanted = strings.FieldsFunc(os.Getenv("DYNAMO_TABLE"), func(c rune) bool { return c == ',' || c == ' ' })
 	}
-	var all []string
-	list := func() (err error) {
-		if all == nil {
-			var any *table.Table
-			if any, err = o.source.open(ctx, "any"); err == nil { // the name is not used
-				all, err = any.List(ctx)
-			}
-		}
-		return err
-	}
 	if len(wanted) == 0 {
 		if !isTerminal(s.in) || !isTerminal(s.err) {
 			return nil, badUsage("give --table NAME, or list tables in dynamo.yaml, or set DYNAMO_TABLE", "%w", errNoTables)
 		}
-		if err := list(); err != nil {
-			return nil, err
-		}
-		return askTables(ctx, all, o, s)
+		return askTables(ctx, account, s)
 	}
-	return match(wanted, func() ([]string, error) { err := list(); return all, err }, func(w string) error {
-		return badUsage("see: aws dynamodb list-tables --profile "+o.source.inForce(), "no table of the source matches %q", w)
+	return match(wanted, func() ([]string, error) { return account.Tables(ctx) }, func(w string) error {
+		return badUsage("see: aws dynamodb list-tables --profile "+account.Profile(), "no table of the source matches %q", w)
 	})
 }
 
 // expand turns globs into names of tables that the account has.
-func expand(ctx context.Context, e *end, wanted []string, where string) ([]string, error) {
-	list := func() ([]string, error) {
-		any, err := e.open(ctx, "any") // the name is not used
-		if err != nil {
-			return nil, err
-		}
-		return any.List(ctx)
-	}
-	return match(wanted, list, func(w string) error {
+func expand(ctx context.Context, account *table.Account, wanted []string, where string) ([]string, error) {
+	return match(wanted, func() ([]string, error) { return account.Tables(ctx) }, func(w string) error {
 		return badUsage("see: aws dynamodb list-tables", "no table %s matches %q", where, w)
 	})
 }
@@ -99,12 +78,16 @@ func match(wanted []string, list func() ([]string, error), none func(glob string
 	return names, nil
 }
 
-// askTables lets a person pick from the source's tables.
-func askTables(ctx context.Context, all []string, o copyOptions, s streams) ([]string, error) {
-	if len(all) == 0 {
-		return nil, badUsage("", "profile %q has no tables here", o.source.inForce())
+// askTables lets a person pick from the account's tables.
+func askTables(ctx context.Context, account *table.Account, s streams) ([]string, error) {
+	all, err := account.Tables(ctx)
+	if err != nil {
+		return nil, err
 	}
-	say(s.err, "Tables of %s:\n", o.source.inForce())
+	if len(all) == 0 {
+		return nil, badUsage("", "profile %q has no tables here", account.Profile())
+	}
+	say(s.err, "Tables of %s:\n", account.Profile())
 	for i, name := range all {
 		say(s.err, "%4d  %s\n", i+1, name)
 	}

@@ -15,7 +15,7 @@ func TestTablesInOrder(t *testing.T) {
 		{nil, []string{"zzz", "aaa"}, []string{"zzz", "aaa"}},
 		{nil, nil, []string{"ccc", "aaa"}},
 	} {
-		got, err := chooseTables(t.Context(), copyOptions{tables: c.flags}, config{Tables: c.config}, streams{})
+		got, err := chooseTables(t.Context(), nil, c.flags, config{Tables: c.config}, streams{})
 		if err != nil || !slices.Equal(got, c.want) {
 			t.Errorf("got %q, %v; want %q", got, err, c.want)
 		}

@@ -21,6 +21,7 @@ type compareOptions struct {
 	detail, repair         bool
 	sourceDump, targetDump string // where it is; "" for a side that is a table
 	compare                table.CompareOptions
+	from, to               *table.Account // of the sides that are tables, once they are open
 }
 
 func compareCommand(s streams) *cli.Command {
@@ -95,8 +96,9 @@ func runCompare(ctx context.Context, o compareOptions, s streams) error {
 	}
 	o.copy.Protected = table.Guard(conf.Protected)
 	log := o.display.logger(s)
-	o.source.attach(ctx, log, s)
-	o.target.attach(ctx, log, s)
+	if err := o.open(ctx, log, s); err != nil {
+		return err
+	}
 	names, err := o.names(ctx, conf, s)
 	if err != nil {
 		return err
@@ -144,7 +146,7 @@ func compareOne(ctx context.Context, o compareOptions, name string, s streams, e
 	if ctx.Err() != nil {
 		return p.close(table.CompareSummary{Command: "compare"}, fmt.Errorf("not begun: %w", context.Cause(ctx)))
 	}
-	source, target, from, to, err := o.sides(ctx, name)
+	source, target, from, to, err := o.sides(name)
 	if err != nil {
 		return p.close(table.CompareSummary{Command: "compare"}, err)
 	}

@@ -18,7 +18,7 @@ import (
 
 // copyOptions are the flags of copy, and of what every command shares.
 type copyOptions struct {
-	source, target *end
+	source, target end
 	tables         []string // names and globs; empty for those of the configuration
 	targetTable    string
 	config         string
@@ -277,9 +277,15 @@ func runCopy(ctx context.Context, o copyOptions, s streams) error {
 	}
 	o.copy.Protected = table.Guard(conf.Protected)
 	log := o.display.logger(s)
-	o.source.attach(ctx, log, s)
-	o.target.attach(ctx, log, s)
-	names, err := chooseTables(ctx, o, conf, s)
+	source, err := o.source.open(ctx, log, s)
+	if err != nil {
+		return err
+	}
+	target, err := o.target.open(ctx, log, s)
+	if err != nil {
+		return err
+	}
+	names, err := chooseTables(ctx, source, o.tables, conf, s)
 	if err != nil {
 		return interrupted(ctx, err)
 	}
@@ -292,23 +298,23 @@ func runCopy(ctx context.Context, o copyOptions, s streams) error {
 			results = append(results, result{name: name}.with(fmt.Errorf("not begun: %w", context.Cause(ctx))))
 			continue
 		}
-		results = append(results, copyOne(ctx, o, name, log, s))
+		results = append(results, copyOne(ctx, o, source, target, name, log, s))
 	}
 	return o.display.results(s, "copy", results)
 }
 
 // copyOne copies one table and says what came of it.
-func copyOne(ctx context.Context, o copyOptions, name string, log *slog.Logger, s streams) result {
+func copyOne(ctx context.Context, o copyOptions, from, to *table.Account, name string, log *slog.Logger, s streams) result {
 	r := result{name: name}
 	targetName := name
 	if o.targetTable != "" {
 		targetName = o.targetTable
 	}
-	source, err := o.source.open(ctx, name)
+	source, err := from.Table(name)
 	if err != nil {
 		return r.with(err)
 	}
-	target, err := o.target.open(ctx, targetName)
+	target, err := to.Table(targetName)
 	if err != nil {
 		return r.with(err)
 	}

@@ -18,7 +18,7 @@ import (
 
 // describeOptions are the flags of describe.
 type describeOptions struct {
-	end     *end
+	end     end
 	table   string
 	config  string
 	display display
@@ -57,8 +57,7 @@ func runDescribe(ctx context.Context, o describeOptions, s streams) error {
 	if err != nil {
 		return err
 	}
-	o.end.attach(ctx, o.display.logger(s), s)
-	t, err := o.end.open(ctx, o.table)
+	t, err := o.end.table(ctx, o.table, o.display.logger(s), s)
 	if err != nil {
 		return err
 	}

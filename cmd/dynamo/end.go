@@ -10,34 +10,35 @@ import (
 	"github.com/dynamo-cmdline/dynamo/table"
 )
 
-// An end is how to reach one side.
+// An end is what the flags say of how to reach the account of one side.
 type end struct {
 	profile string // "" for the default credential chain
-	access  table.Access
-	first   *table.Table // the first that was opened, whose credentials the others share
+	options table.AccountOptions
 }
 
-func (e *end) open(ctx context.Context, name string) (*table.Table, error) {
-	if e.first != nil {
-		return e.first.Other(name)
+func (e end) open(ctx context.Context, log *slog.Logger, s streams) (*table.Account, error) {
+	return table.OpenAccount(ctx, e.profile, s.reach(ctx, e.options, log))
+}
+
+// table opens one table of the account.
+func (e end) table(ctx context.Context, name string, log *slog.Logger, s streams) (*table.Table, error) {
+	account, err := e.open(ctx, log, s)
+	if err != nil {
+		return nil, err
 	}
-	t, err := table.Open(ctx, e.profile, name, e.access)
-	e.first = t
-	return t, err
+	return account.Table(name)
 }
 
-// attach gives the end what it says things to, and whom it asks for codes.
-func (e *end) attach(ctx context.Context, log *slog.Logger, s streams) {
-	e.access.Log = log
-	e.access.MFA = func(serial string) (string, error) { return s.askCode(ctx, e.inForce(), serial) }
+// reach completes how accounts are reached: what they say things to, and whom they ask for codes.
+func (s streams) reach(ctx context.Context, o table.AccountOptions, log *slog.Logger) table.AccountOptions {
+	o.Log, o.Version = log, version
+	o.MFA = func(profile, serial string) (string, error) { return s.askCode(ctx, profile, serial) }
+	return o
 }
-
-// inForce is the profile that counts.
-func (e *end) inForce() string { return table.ProfileInForce(e.profile) }
 
 // endFlags reads --SIDE, --SIDE-region and --SIDE-endpoint-url; what is given
 // for both sides holds where the side's own is not.
-func endFlags(c *cli.Context, side string) *end {
+func endFlags(c *cli.Context, side string) end {
 	first := func(names ...string) string {
 		for _, name := range names {
 			if c.String(name) != "" {
@@ -46,9 +47,9 @@ func endFlags(c *cli.Context, side string) *end {
 		}
 		return ""
 	}
-	return &end{profile: c.String(side), access: table.Access{
-		Region: first(side+"-region", "region"), Endpoint: first(side+"-endpoint-url", "endpoint-url"), AllowHTTP: c.StringSlice("allow-http"), Version: version,
-		Stall: c.Duration("max-retry-time"),
+	return end{c.String(side), table.AccountOptions{
+		Region: first(side+"-region", "region"), Endpoint: first(side+"-endpoint-url", "endpoint-url"),
+		AllowHTTP: c.StringSlice("allow-http"), Stall: c.Duration("max-retry-time"),
 	}}
 }
 

@@ -20,7 +20,7 @@ import (
 
 // queryOptions are the flags of query.
 type queryOptions struct {
-	end     *end
+	end     end
 	table   string
 	query   query.Query
 	head    bool
@@ -223,8 +223,7 @@ func asUsage(err error) error {
 // runQuery prints what is selected, and how many items that were.
 func runQuery(ctx context.Context, o queryOptions, s streams) error {
 	log := o.display.logger(s)
-	o.end.attach(ctx, log, s)
-	t, err := o.end.open(ctx, o.table)
+	t, err := o.end.table(ctx, o.table, log, s)
 	if err != nil {
 		return err
 	}

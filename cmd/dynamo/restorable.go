@@ -19,12 +19,8 @@ var (
 )
 
 // chooseBackup lists what the table could be restored from, and lets a person pick.
-func chooseBackup(ctx context.Context, o restoreOptions, s streams) (string, error) {
-	t, err := o.target.open(ctx, o.table)
-	if err != nil {
-		return "", err
-	}
-	there, err := t.Restorable(ctx)
+func chooseBackup(ctx context.Context, o restoreOptions, target *table.Table, s streams) (string, error) {
+	there, err := target.Restorable(ctx)
 	if err != nil {
 		return "", err
 	}

@@ -110,22 +110,21 @@ func runRestore(ctx context.Context, o restoreOptions, s streams) error {
 	}
 	o.copy.Protected = table.Guard(conf.Protected)
 	log := o.display.logger(s)
-	o.target.attach(ctx, log, s)
+	target, err := o.target.table(ctx, o.table, log, s)
+	if err != nil {
+		return err
+	}
 	if o.from == "" {
-		if o.from, err = chooseBackup(ctx, o, s); err != nil {
+		if o.from, err = chooseBackup(ctx, o, target, s); err != nil {
 			return interrupted(ctx, err)
 		}
 	}
-	return o.display.results(s, "restore", []result{restoreOne(ctx, o, newProgress(s, o.display, log), s)})
+	return o.display.results(s, "restore", []result{restoreOne(ctx, o, target, newProgress(s, o.display, log), s)})
 }
 
-func restoreOne(ctx context.Context, o restoreOptions, show *progress, s streams) result {
+func restoreOne(ctx context.Context, o restoreOptions, target *table.Table, show *progress, s streams) result {
 	defer show.stop()
 	r := result{name: o.table}
-	target, err := o.target.open(ctx, o.table)
-	if err != nil {
-		return r.with(err)
-	}
 	o.copy.Watch = show.phase
 	plan, do := target.PlanRestore, target.Restore
 	if o.as != "" {

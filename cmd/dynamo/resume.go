@@ -68,9 +68,7 @@ func runResume(ctx context.Context, o resumeOptions, s streams) error {
 	var r result
 	summary, err := table.Resume(ctx, o.run, table.ResumeOptions{
 		RunDir: o.runDir, Stall: o.stall, Protected: table.Guard(conf.Protected), AllowProtected: o.allow,
-		Access: func(profile string) table.Access {
-			return table.Access{Log: log, Version: version, Stall: o.stall, MFA: func(serial string) (string, error) { return s.askCode(ctx, profile, serial) }}
-		},
+		Account: s.reach(ctx, table.AccountOptions{Stall: o.stall}, log),
 		Confirm: func(plan table.Plan) error { return r.confirm(ctx, plan, o.yes, o.display, s) },
 		Watch:   show.phase,
 	})

@@ -18,7 +18,7 @@ import (
 
 // scaleOptions are the flags of scale.
 type scaleOptions struct {
-	env        *end
+	env        end
 	tables     []string // names and globs; may be empty with from
 	save, from string   // files
 	scale      table.ScaleOptions
@@ -102,7 +102,8 @@ func scaleFlags(c *cli.Context) (scaleOptions, error) {
 		return o, err
 	}
 	o.display = displayFlags(c)
-	o.env = &end{profile: c.String("env"), access: table.Access{Region: strings.TrimSpace(c.String("region")), Endpoint: c.String("endpoint-url"), AllowHTTP: c.StringSlice("allow-http"), Version: version, Stall: c.Duration("max-retry-time")}}
+	o.env = endFlags(c, "env")
+	o.env.options.Region = strings.TrimSpace(o.env.options.Region)
 	o.scale = table.ScaleOptions{RunDir: c.String("run-dir"), Stall: c.Duration("max-retry-time")}
 	err := checkRetryTime(c)
 	if err != nil {
@@ -198,7 +199,10 @@ func positive(c *cli.Context, name string, errs *[]error) int64 {
 // runScale scales all tables at once, and says what came of each.
 func runScale(ctx context.Context, o scaleOptions, s streams) error {
 	log := o.display.logger(s)
-	o.env.attach(ctx, log, s)
+	account, err := o.env.open(ctx, log, s)
+	if err != nil {
+		return err
+	}
 	saved := map[string]*table.SavedScaling{}
 	if o.from != "" {
 		list, err := table.LoadScaling(o.from)
@@ -212,16 +216,15 @@ func runScale(ctx context.Context, o scaleOptions, s streams) error {
 			return err
 		}
 	}
-	names, err := expand(ctx, o.env, o.tables, "of the account")
+	names, err := expand(ctx, account, o.tables, "of the account")
 	if err != nil {
 		return interrupted(ctx, err)
 	}
 	results := make([]scaleResult, len(names))
-	// One after the other: what a profile asks for, it asks for once.
 	tables := make([]*table.Table, len(names))
 	for i, name := range names {
 		results[i].name = name
-		tables[i], results[i].err = o.env.open(ctx, name)
+		tables[i], results[i].err = account.Table(name)
 		if len(names) == 1 && results[i].err != nil {
 			return results[i].err
 		}
@@ -324,7 +327,7 @@ func saveAll(ctx context.Context, o scaleOptions, tables []*table.Table, results
 		options := o.scale
 		options.Watch = show.watch(r.name)
 		saved, err := t.Scaling(ctx, options)
-		r.saved, r.profile, r.err = &saved, t.Profile(), interrupted(ctx, err)
+		r.saved, r.profile, r.err = &saved, t.Account().Profile(), interrupted(ctx, err)
 		show.end(r.name)
 	})
 	var list []table.SavedScaling

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -42,26 +43,39 @@ func (o *compareOptions) dumps(c *cli.Context) error {
 	return nil
 }
 
+// open opens the accounts of the sides that are tables.
+func (o *compareOptions) open(ctx context.Context, log *slog.Logger, s streams) (err error) {
+	if o.sourceDump == "" {
+		if o.from, err = o.source.open(ctx, log, s); err != nil {
+			return err
+		}
+	}
+	if o.targetDump == "" {
+		o.to, err = o.target.open(ctx, log, s)
+	}
+	return err
+}
+
 // names are the tables to compare. What a dump is of it says itself.
 func (o *compareOptions) names(ctx context.Context, conf config, s streams) ([]string, error) {
 	if o.sourceDump != "" && o.targetDump != "" {
 		return []string{"the dumps"}, nil
 	}
-	from := o.copyOptions
-	if o.sourceDump != "" {
-		from.source = from.target // whose tables a glob or a person chooses from
+	account := o.from
+	if account == nil {
+		account = o.to // whose tables a glob or a person chooses from
 	}
-	names, err := chooseTables(ctx, from, conf, s)
+	names, err := chooseTables(ctx, account, o.tables, conf, s)
 	if err == nil && len(names) > 1 && o.ofDump() {
 		err = badUsage("name it: --table NAME", "a dump is of one table, and %d are to be compared with it", len(names))
 	}
 	return names, interrupted(ctx, err)
 }
 
-// sides opens both. A side that is a table is returned as one, too; its profile is the one that a bucket is read with.
-func (o *compareOptions) sides(ctx context.Context, name string) (source, target table.Side, from, to *table.Table, err error) {
+// sides are what is compared. A side that is a table is returned as one, too; a dump is read through the account of the other.
+func (o *compareOptions) sides(name string) (source, target table.Side, from, to *table.Table, err error) {
 	if o.sourceDump == "" {
-		if from, err = o.source.open(ctx, name); err != nil {
+		if from, err = o.from.Table(name); err != nil {
 			return nil, nil, nil, nil, err
 		}
 		source = from
@@ -70,16 +84,16 @@ func (o *compareOptions) sides(ctx context.Context, name string) (source, target
 		name = o.targetTable
 	}
 	if o.targetDump == "" {
-		if to, err = o.target.open(ctx, name); err != nil {
+		if to, err = o.to.Table(name); err != nil {
 			return nil, nil, nil, nil, err
 		}
 		target = to
 	}
 	if o.sourceDump != "" {
-		source = table.NewDump(o.sourceDump, to)
+		source = table.NewDump(o.sourceDump, o.to)
 	}
 	if o.targetDump != "" {
-		target = table.NewDump(o.targetDump, from)
+		target = table.NewDump(o.targetDump, o.from)
 	}
 	return source, target, from, to, nil
 }

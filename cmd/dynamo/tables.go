@@ -14,7 +14,7 @@ import (
 
 // tablesOptions are the flags of tables.
 type tablesOptions struct {
-	end     *end
+	end     end
 	globs   []string // empty for all
 	display display
 }
@@ -59,19 +59,18 @@ type listed struct {
 }
 
 func runTables(ctx context.Context, o tablesOptions, s streams) error {
-	o.end.attach(ctx, o.display.logger(s), s)
-	any, err := o.end.open(ctx, "any") // the name is not used
+	account, err := o.end.open(ctx, o.display.logger(s), s)
 	if err != nil {
 		return err
 	}
-	names, err := any.List(ctx)
+	names, err := account.Tables(ctx)
 	if err != nil {
 		return interrupted(ctx, err)
 	}
 	if names, err = matching(names, o.globs); err != nil {
 		return err
 	}
-	rows, err := describeAll(ctx, o.end, names, s)
+	rows, err := describeAll(ctx, account, names, s)
 	if err != nil {
 		return interrupted(ctx, err)
 	}
@@ -80,7 +79,7 @@ func runTables(ctx context.Context, o tablesOptions, s streams) error {
 			Command string   `json:"command"`
 			Profile string   `json:"profile,omitempty"`
 			Tables  []listed `json:"tables"`
-		}{"tables", o.end.inForce(), rows}, nil, nil)
+		}{"tables", account.Profile(), rows}, nil, nil)
 	}
 	if len(rows) > 0 {
 		tab := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
@@ -126,12 +125,12 @@ func matching(names, globs []string) ([]string, error) {
 
 // describeAll describes the tables, some at a time: AWS allows bursts of a few
 // calls, and an account may have thousands of tables.
-func describeAll(ctx context.Context, e *end, names []string, s streams) ([]listed, error) {
+func describeAll(ctx context.Context, account *table.Account, names []string, s streams) ([]listed, error) {
 	rows := make([]listed, len(names))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(8)
 	for i, name := range names {
-		t, err := e.open(ctx, name)
+		t, err := account.Table(name)
 		if err != nil {
 			return nil, err
 		}

@@ -15,7 +15,7 @@ import (
 
 // truncateOptions are the flags of truncate.
 type truncateOptions struct {
-	env         *end
+	env         end
 	tables      []string // names and globs
 	config      string
 	truncate    table.TruncateOptions
@@ -108,8 +108,11 @@ func runTruncate(ctx context.Context, o truncateOptions, s streams) error {
 	}
 	o.truncate.Protected = table.Guard(conf.Protected)
 	log := o.display.logger(s)
-	o.env.attach(ctx, log, s)
-	names, err := expand(ctx, o.env, o.tables, "of the account")
+	account, err := o.env.open(ctx, log, s)
+	if err != nil {
+		return err
+	}
+	names, err := expand(ctx, account, o.tables, "of the account")
 	if err != nil {
 		return interrupted(ctx, err)
 	}
@@ -119,15 +122,15 @@ func runTruncate(ctx context.Context, o truncateOptions, s streams) error {
 			results = append(results, result{name: name}.with(fmt.Errorf("not begun: %w", context.Cause(ctx))))
 			continue
 		}
-		results = append(results, truncateOne(ctx, o, name, log, s))
+		results = append(results, truncateOne(ctx, o, account, name, log, s))
 	}
 	return o.display.results(s, "truncate", results)
 }
 
 // truncateOne empties one table and says what came of it.
-func truncateOne(ctx context.Context, o truncateOptions, name string, log *slog.Logger, s streams) result {
+func truncateOne(ctx context.Context, o truncateOptions, account *table.Account, name string, log *slog.Logger, s streams) result {
 	r := result{name: name}
-	target, err := o.env.open(ctx, name)
+	target, err := account.Table(name)
 	if err != nil {
 		return r.with(err)
 	}

@@ -86,9 +86,7 @@ func runUndo(ctx context.Context, o undoOptions, s streams) error {
 	}
 	o.undo.Protected = table.Guard(conf.Protected)
 	log := o.display.logger(s)
-	o.undo.Access = func(profile string) table.Access {
-		return table.Access{Log: log, Version: version, Stall: o.undo.Stall, MFA: func(serial string) (string, error) { return s.askCode(ctx, profile, serial) }}
-	}
+	o.undo.Account = s.reach(ctx, table.AccountOptions{Stall: o.undo.Stall}, log)
 	show := newProgress(s, o.display, log)
 	defer show.stop()
 	o.undo.Watch = show.phase

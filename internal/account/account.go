@@ -1,7 +1,7 @@
 // Package account is what we know of AWS beyond one service. It says how an account is reached: which profile is in force,
-// and what AWS's two shared files say, read as strictly as the AWS CLI reads them ([Open]). And it says what an error
-// means ([Classify], [Explain]), how long to try a call again ([Patience.Retry]), how to wait for what takes its time
-// ([Patience.Wait]), and how to ask for a list ([Pages]).
+// what AWS's two shared files say, read as strictly as the AWS CLI reads them, and that nothing goes elsewhere than asked,
+// or in the clear ([Open]). And it says what an error means ([Classify], [Explain]), how long to try a call again
+// ([Patience.Retry]), how to wait for what takes its time ([Patience.Wait]), and how to ask for a list ([Pages]).
 //
 // [Patience.Equip] makes the SDK's clients do so by themselves, those that fetch credentials included: each attempt has
 // a deadline, what came back is checked before it is believed, and what may pass is tried again until nothing has

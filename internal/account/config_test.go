@@ -21,7 +21,7 @@ func load(t *testing.T, profile, text, credentials string) (config.SharedConfig,
 	}
 	t.Setenv("AWS_CONFIG_FILE", filepath.Join(dir, "config"))
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", filepath.Join(dir, "credentials"))
-	files, err := Open()
+	files, err := openFiles()
 	if err != nil {
 		return config.SharedConfig{}, err
 	}
@@ -31,7 +31,7 @@ func load(t *testing.T, profile, text, credentials string) (config.SharedConfig,
 		}
 	}()
 	return config.LoadSharedConfigProfile(t.Context(), profile, func(o *config.LoadSharedConfigOptions) {
-		o.ConfigFiles, o.CredentialsFiles = files.Config, files.Credentials
+		o.ConfigFiles, o.CredentialsFiles = files.config, files.credentials
 	})
 }
 
@@ -141,11 +141,11 @@ func TestCopiesGo(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "config"), []byte("[profile 'a b']\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	files, err := Open()
+	files, err := openFiles()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for path, want := range map[string]os.FileMode{filepath.Dir(files.Config[0]): 0o700, files.Config[0]: 0o600} {
+	for path, want := range map[string]os.FileMode{filepath.Dir(files.config[0]): 0o700, files.config[0]: 0o600} {
 		if about, err := os.Stat(path); err != nil || about.Mode().Perm() != want {
 			t.Errorf("%s: %v, %v", path, about, err)
 		}
@@ -153,7 +153,7 @@ func TestCopiesGo(t *testing.T) {
 	if err := files.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Stat(files.Config[0]); !os.IsNotExist(err) {
+	if _, err := os.Stat(files.config[0]); !os.IsNotExist(err) {
 		t.Errorf("the copy is still there: %v", err)
 	}
 }
@@ -165,13 +165,13 @@ func TestLooked(t *testing.T) {
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", "")
 	t.Setenv("WHERE", "there")
 	t.Setenv("AWS_CONFIG_FILE", "~/$WHERE/config")
-	files, err := Open()
+	files, err := openFiles()
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := dir + "/there/config (which is not there) and " + dir + "/.aws/credentials (which is not there)"
-	if files.Looked() != want || !reflect.DeepEqual(files.Config, []string{dir + "/there/config"}) {
-		t.Errorf("looked at %s; the SDK reads %q", files.Looked(), files.Config)
+	if files.looked() != want || !reflect.DeepEqual(files.config, []string{dir + "/there/config"}) {
+		t.Errorf("looked at %s; the SDK reads %q", files.looked(), files.config)
 	}
 }
 

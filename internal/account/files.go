@@ -10,13 +10,13 @@ import (
 	"strings"
 )
 
-// Files are AWS's two shared files, as the SDK is to read them. Close them once it has.
-type Files struct {
-	Config      []string // for the SDK's option of that name: the file itself, or a copy that the SDK reads as the AWS CLI reads the file
-	Credentials []string // likewise
+// files are AWS's two shared files, as the SDK is to read them. Close them once it has.
+type files struct {
+	config      []string // the file itself, or a copy that the SDK reads as the AWS CLI reads the file
+	credentials []string // likewise
 
-	looked []string // at which files, in words
-	copies string   // directory of the copies; "" for none
+	lookedAt []string // in words
+	copies   string   // directory of the copies; "" for none
 }
 
 // Where the files are, if not in ~/.aws.
@@ -25,14 +25,14 @@ const (
 	credentialsVariable = "AWS_SHARED_CREDENTIALS_FILE"
 )
 
-// Open reads both files, where the environment says they are, else in ~/.aws. The error names
+// openFiles reads both files, where the environment says they are, else in ~/.aws. The error names
 // the file and the line that the AWS CLI would not take. A file that is not there is none.
-func Open() (*Files, error) {
-	f := new(Files)
+func openFiles() (*files, error) {
+	f := new(files)
 	var err error
-	f.Config, err = f.open(configVariable, "config", false)
+	f.config, err = f.open(configVariable, "config", false)
 	if err == nil {
-		f.Credentials, err = f.open(credentialsVariable, "credentials", true)
+		f.credentials, err = f.open(credentialsVariable, "credentials", true)
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
@@ -40,11 +40,11 @@ func Open() (*Files, error) {
 	return f, nil
 }
 
-// Looked says at which files it was looked, for where something is not in them.
-func (f *Files) Looked() string { return strings.Join(f.looked, " and ") }
+// looked says at which files it was looked, for where something is not in them.
+func (f *files) looked() string { return strings.Join(f.lookedAt, " and ") }
 
 // Close removes the copies, which may hold keys.
-func (f *Files) Close() error {
+func (f *files) Close() error {
 	if f.copies == "" {
 		return nil
 	}
@@ -52,22 +52,22 @@ func (f *Files) Close() error {
 }
 
 // open reads the file that the variable names, and returns what the SDK is to read in its place.
-func (f *Files) open(variable, name string, credentials bool) ([]string, error) {
+func (f *files) open(variable, name string, credentials bool) ([]string, error) {
 	path := place(variable, name)
 	if path == "" { // the SDK would look into the working directory
-		f.looked = append(f.looked, "~/.aws/"+name+" (there is no home directory, set HOME)")
+		f.lookedAt = append(f.lookedAt, "~/.aws/"+name+" (there is no home directory, set HOME)")
 		return []string{}, nil
 	}
 	raw, err := os.ReadFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		f.looked = append(f.looked, path+" (which is not there)")
+		f.lookedAt = append(f.lookedAt, path+" (which is not there)")
 		return []string{path}, nil
 	case err != nil: // the AWS CLI goes on without it, too
-		f.looked = append(f.looked, path+" (which cannot be read)")
+		f.lookedAt = append(f.lookedAt, path+" (which cannot be read)")
 		return []string{path}, nil
 	}
-	f.looked = append(f.looked, path)
+	f.lookedAt = append(f.lookedAt, path)
 	text, err := normalise(string(raw), credentials)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -80,7 +80,7 @@ func (f *Files) open(variable, name string, credentials bool) ([]string, error) 
 }
 
 // copy writes what the SDK is to read instead of a file.
-func (f *Files) copy(name, text string) (string, error) {
+func (f *files) copy(name, text string) (string, error) {
 	if f.copies == "" {
 		dir, err := os.MkdirTemp(os.Getenv("XDG_RUNTIME_DIR"), "dynamo-") // which is in memory, and the user's own
 		if err != nil {

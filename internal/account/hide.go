@@ -1,4 +1,4 @@
-package table
+package account
 
 import (
 	"context"
@@ -15,9 +15,8 @@ import (
 	"github.com/dynamo-cmdline/dynamo/internal/foreign"
 )
 
-// logged makes the typed client write one debug line about each attempt, as
-// the data plane does.
-func (t *Table) logged(stack *middleware.Stack) error {
+// logged makes a client write one debug line about each attempt, as the data plane does.
+func (a *Account) logged(stack *middleware.Stack) error {
 	note := func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
 		began := time.Now()
 		out, metadata, err := next.HandleFinalize(ctx, in)
@@ -26,9 +25,9 @@ func (t *Table) logged(stack *middleware.Stack) error {
 			attrs = append(attrs, slog.String("request", foreign.Text(id)))
 		}
 		if err != nil {
-			attrs = append(attrs, slog.String("error", brief(foreign.Error(err)).Error()))
+			attrs = append(attrs, slog.String("error", Explain(foreign.Error(err)).Error()))
 		}
-		t.log.LogAttrs(ctx, slog.LevelDebug, "request", attrs...)
+		a.Log.LogAttrs(ctx, slog.LevelDebug, "request", attrs...)
 		return out, metadata, err
 	}
 	// Behind the retries, so that each attempt has its line.
