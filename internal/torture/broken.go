@@ -39,10 +39,18 @@ type toll struct {
 	stops    int
 	finished int // had ended by themselves before the stop
 	byMoment map[string]int
+	damages  map[string]int // undos by damaged journals
 	items    int
 	twice    int
 	ends     []time.Duration // from the signal to the end
 	peak     int64
+}
+
+// damage notes an undo by a damaged journal.
+func (t *toll) damage(name string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.damages[name]++
 }
 
 // breakdowns breaks copies off until there have been so many stops, and lets

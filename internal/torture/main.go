@@ -64,7 +64,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	flags.BoolVar(&o.race, "race", false, "build the program with the race detector")
 	flags.IntVar(&o.n, "n", 0, "how many schedules, kills, signals, verbs, indexes or soaked items")
 	flags.IntVar(&o.only, "only", -1, "only the schedule, breakdown, verb, index, guard or line of this number")
-	flags.BoolVar(&o.brief, "short", false, "kills, signals, guards and lines as the tests have them")
+	flags.BoolVar(&o.brief, "short", false, "kills, signals, verbs, guards and lines as the tests have them")
 	flags.StringVar(&o.mutant, "mutant", "", "only mutants with this in their name")
 	if err := flags.Parse(args[1:]); err != nil {
 		return err

@@ -30,7 +30,9 @@ var errands = []string{undoSync, undoSlice, undoSync, truncate, undoSlice, resto
 
 // An errand is one verb, done through kills.
 type errand struct {
+	seed   uint64
 	number int
+	brief  bool
 	verb   string
 	mode   string // of a restore
 	shape  ddbtest.Table
@@ -45,7 +47,7 @@ const errandItems = 1500
 
 func newErrand(seed uint64, number int) errand {
 	r := rand.New(rand.NewPCG(seed, uint64(number)|5<<40))
-	e := errand{number: number, verb: errands[number%len(errands)], mode: modes[r.IntN(len(modes))], shape: shape(r),
+	e := errand{seed: seed, number: number, verb: errands[number%len(errands)], mode: modes[r.IntN(len(modes))], shape: shape(r),
 		broken: r.IntN(2) == 0, again: r.IntN(2) == 0}
 	if e.verb == undoSlice {
 		e.shape = ddbtest.Table{Partition: ddbtest.S("pk"), Sort: ddbtest.N("sk")}
@@ -101,7 +103,7 @@ func (s *suite) verbs(ctx context.Context, numbers []int) error {
 	if err != nil {
 		return err
 	}
-	began, sum := time.Now(), &toll{byMoment: map[string]int{}}
+	began, sum := time.Now(), &toll{byMoment: map[string]int{}, damages: map[string]int{}}
 	err = s.each(ctx, numbers, func(ctx context.Context, n int) error {
 		if err := s.errand(ctx, st, n, sum); err != nil {
 			return fmt.Errorf("errand %d: %w", n, err)
@@ -111,13 +113,18 @@ func (s *suite) verbs(ctx context.Context, numbers []int) error {
 	if err = errors.Join(err, st.close()); err != nil {
 		return err
 	}
-	s.say("verbs: %d undone, truncated or restored in %s, %d kill -9, %v; peak %d MB",
-		len(numbers), time.Since(began).Round(time.Second), sum.stops, sum.byMoment, sum.peak>>20)
+	damaged := 0
+	for _, n := range sum.damages {
+		damaged += n
+	}
+	s.say("verbs: %d undone, truncated or restored in %s, %d kill -9, %v; %d undos by damaged journals, %v; peak %d MB",
+		len(numbers), time.Since(began).Round(time.Second), sum.stops, sum.byMoment, damaged, sum.damages, sum.peak>>20)
 	return s.result("verbs")
 }
 
 func (s *suite) errand(ctx context.Context, st *stage, number int, sum *toll) (err error) {
 	e := newErrand(s.seed, number)
+	e.brief = s.brief
 	t, err := st.newTrial(ctx, e.shape, e.shape)
 	if err != nil {
 		return err
@@ -190,8 +197,16 @@ func (x *breaking) errand(ctx context.Context, e *errand) error {
 	if maps.Equal(between, x.before) {
 		return nil // killed before it has changed anything
 	}
+	if last := x.children[len(x.children)-1]; last.code == 0 {
+		if err := x.spoil(ctx, e, run, between); err != nil || len(x.wrong) > 0 {
+			return err
+		}
+	}
 	undone, err := x.through(ctx, append([]string{"undo"}, append(common, run)...), e.kills[1], false)
 	if err := x.must(ctx, err, "undone", x.before); err != nil || !e.again || undone == "" || len(x.wrong) > 0 {
+		return err
+	}
+	if err := x.spoil(ctx, e, undone, x.before); err != nil || len(x.wrong) > 0 {
 		return err
 	}
 	_, err = x.through(ctx, append([]string{"undo"}, append(common, undone)...), e.kills[2], false)
