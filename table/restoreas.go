@@ -169,11 +169,8 @@ func (a *anew) begin(ctx context.Context, source runs.Place) (c *copying, err er
 	if err != nil {
 		return nil, err
 	}
-	if c.dir, err = c.store.New(a.to.name, time.Now()); err != nil {
-		return nil, err
-	}
 	c.state = &runs.State{
-		Program: a.to.account.agent, Command: commandRestore, Source: source, Target: place, Options: options, Began: c.dir.Began,
+		Program: a.to.account.agent, Command: commandRestore, Source: source, Target: place, Options: options,
 		Phase: phaseRestore, Segments: 1, Made: &runs.Made{Name: a.to.name, Kept: true}, Settings: noted,
 		Changed: true, // AWS is asked for the table next
 	}
@@ -182,7 +179,8 @@ func (a *anew) begin(ctx context.Context, source runs.Place) (c *copying, err er
 			return nil, err
 		}
 	}
-	if err := c.write(); err != nil {
+	c.complete()
+	if c.dir, err = c.store.New(a.to.name, time.Now(), c.state); err != nil {
 		return nil, err
 	}
 	return c, c.lock.Hold(c.dir.Name)

@@ -180,15 +180,12 @@ func TestResumeRefuses(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			later, err := store.New(p.Name, time.Now().Add(time.Hour))
+			state.Ended = &runs.End{Done: true}
+			later, err := store.New(p.Name, time.Now().Add(time.Hour), state)
 			if err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { _ = os.RemoveAll(later.Dir) })
-			state.Ended, state.Began = &runs.End{Done: true}, later.Began
-			if err := later.Save(state); err != nil {
-				t.Fatal(err)
-			}
 		}, Mismatch},
 		{"a link in its place", func(t *testing.T) {
 			elsewhere := filepath.Join(t.TempDir(), "x")

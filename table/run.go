@@ -142,22 +142,23 @@ func (c *copying) begin() error {
 		return fmt.Errorf("keep the options: %w", err)
 	}
 	made := c.dir != nil // its target
-	if !made {
-		if c.dir, err = c.store.New(c.plan.Target.Table, time.Now()); err != nil {
-			return err
-		}
-	}
 	c.state = &runs.State{
 		Program: c.target.account.agent, Command: c.command, Mode: string(c.mode()),
 		Source: c.from(), Target: c.target.place(c.plan.Target),
-		Options: options, Began: c.dir.Began, Phase: c.firstPhase(), Segments: c.plan.Segments,
+		Options: options, Phase: c.firstPhase(), Segments: c.plan.Segments,
 		Settings: c.settings, Changed: made,
 	}
 	if b, ok := c.source.(*beside); ok {
 		c.state.Made, c.state.Phase = &runs.Made{Name: c.plan.Temporary}, phaseRestore
 		b.note = c.state.Made
 	}
-	return c.write()
+	if made {
+		c.state.Began = c.dir.Began
+		return c.write()
+	}
+	c.complete()
+	c.dir, err = c.store.New(c.plan.Target.Table, time.Now(), c.state)
+	return err
 }
 
 // firstPhase is the one that a run begins with, once what it reads is there.
@@ -233,12 +234,17 @@ func (c *copying) save(at copier.Checkpoint) error {
 
 // write puts the state on disk.
 func (c *copying) write() error {
+	c.complete()
+	return c.dir.Save(c.state)
+}
+
+// complete has the state say what changes by itself.
+func (c *copying) complete() {
 	c.state.Spent, c.state.Late = c.spent().Seconds(), c.late()
 	if j := c.journal(); j != nil {
 		size := runs.Journal(j.Size())
 		c.state.Journal = &size
 	}
-	return c.dir.Save(c.state)
 }
 
 // spent is the time of all attempts.

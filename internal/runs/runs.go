@@ -174,27 +174,62 @@ type Run struct {
 	Began time.Time // later than that of all that were there
 }
 
-// New makes the directory of a run that begins now with that table. If the clock was set back, it begins right
-// after the latest that there is.
-func (s *Store) New(table string, now time.Time) (*Run, error) {
+// New makes the directory of a run that begins now with that table and that state, whose Began it sets. If the clock was
+// set back, the run begins right after the latest that there is. The directory appears with the state in it: a run that
+// is killed before that has never been.
+func (s *Store) New(table string, now time.Time, state *State) (*Run, error) {
 	now, err := s.after(now.UTC())
 	if err != nil {
 		return nil, err
 	}
-	for n := 1; ; n++ {
-		name := now.Format(stamp) + "-" + short(table)
-		if n > 1 {
-			name += fmt.Sprintf("-%d", n)
+	s.tidy(now)
+	state.Began = now
+	r := &Run{Began: now}
+	if r.Dir, err = os.MkdirTemp(s.dir, newPrefix); err != nil {
+		return nil, fmt.Errorf("make the run's directory: %w", err)
+	}
+	if err = r.Save(state); err == nil {
+		err = s.name(r, now.Format(stamp)+"-"+short(table))
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("make the run's directory: %w", err), os.RemoveAll(r.Dir))
+	}
+	return r, syncDir(s.dir)
+}
+
+// newPrefix begins the name of a directory that is not a run's yet.
+const newPrefix = ".new-"
+
+// name gives a run's directory its name, with a number if there is one of that name.
+func (s *Store) name(r *Run, name string) error {
+	for n := 1; n < 1000; n++ {
+		if r.Name = name; n > 1 {
+			r.Name += fmt.Sprintf("-%d", n)
 		}
-		dir := filepath.Join(s.dir, name)
-		err := os.Mkdir(dir, 0o700)
-		if errors.Is(err, fs.ErrExist) && n < 1000 {
+		dir := filepath.Join(s.dir, r.Name)
+		if _, err := os.Lstat(dir); err == nil {
 			continue
 		}
-		if err != nil {
-			return nil, fmt.Errorf("make the run's directory: %w", err)
+		// Over a directory that came in between, and has something in it, nothing is moved.
+		err := os.Rename(r.Dir, dir)
+		if err == nil {
+			r.Dir = dir
+			return nil
 		}
-		return &Run{name, dir, now}, syncDir(s.dir)
+		if !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+	}
+	return fmt.Errorf("there are too many of the name %s", name)
+}
+
+// tidy removes what is left of runs that were killed before they began. That it cannot is nobody's trouble.
+func (s *Store) tidy(now time.Time) {
+	left, _ := filepath.Glob(filepath.Join(s.dir, newPrefix+"*")) // the pattern is a good one
+	for _, dir := range left {
+		if is, err := os.Lstat(dir); err == nil && is.IsDir() && now.Sub(is.ModTime()) > time.Hour {
+			_ = os.RemoveAll(dir)
+		}
 	}
 }
 

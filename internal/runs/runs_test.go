@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/dynamo-cmdline/dynamo/item"
 )
 
@@ -29,21 +31,11 @@ func store(t *testing.T) *Store {
 
 func begin(t *testing.T, s *Store, table string) *Run {
 	t.Helper()
-	r, err := s.New(table, at)
+	r, err := s.New(table, at, sample())
 	if err != nil {
 		t.Fatal(err)
 	}
 	return r
-}
-
-// requireSaved saves a state as of a run that has begun.
-func requireSaved(t *testing.T, r *Run) {
-	t.Helper()
-	state := sample()
-	state.Began = r.Began
-	if err := r.Save(state); err != nil {
-		t.Fatal(err)
-	}
 }
 
 func sample() *State {
@@ -182,15 +174,61 @@ func TestNames(t *testing.T) {
 	}
 }
 
+// There is no run without a state: one that cannot be written, or whose program is killed meanwhile, leaves none.
+func TestNoRunWithoutState(t *testing.T) {
+	s := store(t)
+	bad := sample()
+	bad.Options = json.RawMessage("{") // which cannot be written
+	if r, err := s.New("orders", at, bad); err == nil {
+		t.Errorf("made %s", r.Name)
+	}
+	killed, err := os.MkdirTemp(s.Dir(), newPrefix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if list, err := s.List(); err != nil || len(list) != 0 {
+		t.Errorf("%v, %v", list, err)
+	}
+	for i, there := range []bool{true, false} { // young, it may be somebody's who is at work
+		begin(t, s, "orders")
+		if _, err := os.Lstat(killed); (err == nil) != there {
+			t.Errorf("%d: %v", i, err)
+		}
+		if err := os.Chtimes(killed, at, at.Add(-2*time.Hour)); there && err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Those who begin at once have a directory each.
+func TestNewAtOnce(t *testing.T) {
+	s := store(t)
+	var g errgroup.Group
+	for range 20 {
+		g.Go(func() error {
+			r, err := s.New("orders", at, sample())
+			if err == nil {
+				_, _, err = s.Load(r.Name)
+			}
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := s.List(); err != nil || len(list) != 20 {
+		t.Errorf("%d runs, %v", len(list), err)
+	}
+}
+
 func TestList(t *testing.T) {
 	s := store(t)
 	var want []string
 	for i := range 12 {
-		r, err := s.New("orders", at.Add(time.Duration(i/11)*time.Second)) // eleven in one second
+		r, err := s.New("orders", at.Add(time.Duration(i/11)*time.Second), sample()) // eleven in one second
 		if err != nil {
 			t.Fatal(err)
 		}
-		requireSaved(t, r)
 		want = append([]string{r.Name}, want...)
 	}
 	if err := os.WriteFile(filepath.Join(s.Dir(), "20261120T101112Z-file"), nil, 0o600); err != nil {
@@ -228,11 +266,10 @@ func TestOrder(t *testing.T) {
 		if i > 6 {
 			when = at.Add(-time.Hour)
 		}
-		r, err := s.New(table, when)
+		r, err := s.New(table, when, sample())
 		if err != nil {
 			t.Fatal(err)
 		}
-		requireSaved(t, r)
 		want = append([]string{r.Name}, want...)
 		if !MayBeOf(r.Name, table) {
 			t.Errorf("%s is not of table %s", r.Name, table)
@@ -374,7 +411,7 @@ func TestSaveFails(t *testing.T) {
 		s := store(t)
 		r := begin(t, s, "orders")
 		path := filepath.Join(r.Dir, stateFile)
-		if err := os.MkdirAll(filepath.Join(path, "x"), 0o700); err != nil {
+		if err := errors.Join(os.Remove(path), os.MkdirAll(filepath.Join(path, "x"), 0o700)); err != nil {
 			t.Fatal(err)
 		}
 		if err := r.Save(sample()); err == nil {
