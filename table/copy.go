@@ -322,45 +322,6 @@ func (c *copying) engine() copier.Options {
 	}
 }
 
-// mostPasses bounds how often a target is scanned for items to delete. Two are
-// usual; more means that somebody writes to it.
-const mostPasses = 10
-
-// truncate deletes every item of the target, until a scan finds none, and makes sure that
-// no delete is still on its way when the first put is sent.
-func (c *copying) truncate(ctx context.Context) error {
-	if err := c.still(ctx); err != nil {
-		return err
-	}
-	c.watch(Phase{Name: phaseTruncate, Items: c.plan.TargetItems, Stats: &c.removed}, c.plan.Target)
-	for range mostPasses {
-		begun := len(c.state.Position) > 0
-		found, err := c.sweep(ctx)
-		if err != nil {
-			return err
-		}
-		if found == 0 && !begun {
-			return c.settle(ctx)
-		}
-	}
-	return &Error{Failed, "is something writing to it?", fmt.Errorf("the target %s still had items after it was emptied %d times", c.plan.Target, mostPasses)}
-}
-
-// sweep deletes what one scan of the target finds, and says how much that was.
-func (c *copying) sweep(ctx context.Context) (found int64, err error) {
-	d := c.plan.Target
-	c.passed = c.removed.Count().Deleted
-	src := c.target.reader(d, scanOptions{segments: c.state.Segments, keysOnly: true, side: targetSide})
-	options := c.engine()
-	options.ReadUnits = c.plan.TargetReadUnits
-	options.Delete, options.Stats = true, &c.removed
-	if err := copier.Run(ctx, src, c.sink(), options); err != nil {
-		return 0, err
-	}
-	c.state.Position = nil
-	return c.removed.Count().Deleted - c.passed, nil
-}
-
 // still checks that both tables are the ones that were planned with.
 func (c *copying) still(ctx context.Context) error {
 	if c.source != nil {
