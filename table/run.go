@@ -122,6 +122,36 @@ func (c *copying) prepare(ctx context.Context, name string) (err error) {
 	return err
 }
 
+// planned looks at the tables and says what the run is about to do.
+func (c *copying) planned(ctx context.Context) (p Plan, err error) {
+	switch c.command {
+	case commandTruncate:
+		return c.target.planTruncate(ctx, c.CopyOptions)
+	case commandUndo:
+		return c.planUndo(ctx)
+	}
+	if p, err = planCopy(ctx, c.source, c.target, c.CopyOptions); err == nil {
+		c.shape, err = c.source.shape(ctx, c.Shape, c.SkipExpired)
+	}
+	return p, err
+}
+
+// from is the source's place; none where there is no source.
+func (c *copying) from() runs.Place {
+	if c.source == nil {
+		return runs.Place{}
+	}
+	return c.source.place(c.plan.Source)
+}
+
+// mode is a copy's mode; nothing else has one.
+func (c *copying) mode() Mode {
+	if c.command != commandCopy && c.command != commandRestore {
+		return ""
+	}
+	return c.Mode
+}
+
 // place is the table as a run remembers it.
 func (t *Table) place(d Description) runs.Place {
 	asked := t.account.at.Options

@@ -9,7 +9,6 @@ import (
 
 	"github.com/dynamo-cmdline/dynamo/copier"
 	"github.com/dynamo-cmdline/dynamo/internal/account"
-	"github.com/dynamo-cmdline/dynamo/internal/runs"
 	"github.com/dynamo-cmdline/dynamo/item"
 )
 
@@ -218,34 +217,4 @@ func (c *counted) Read(ctx context.Context, segment int, from item.Cursor, attem
 		c.full.Add(1)
 	}
 	return err
-}
-
-// planned looks at the tables and says what the run is about to do.
-func (c *copying) planned(ctx context.Context) (p Plan, err error) {
-	switch c.command {
-	case commandTruncate:
-		return c.target.planTruncate(ctx, c.CopyOptions)
-	case commandUndo:
-		return c.planUndo(ctx)
-	}
-	if p, err = planCopy(ctx, c.source, c.target, c.CopyOptions); err == nil {
-		c.shape, err = c.source.shape(ctx, c.Shape, c.SkipExpired)
-	}
-	return p, err
-}
-
-// from is the source's place; none where there is no source.
-func (c *copying) from() runs.Place {
-	if c.source == nil {
-		return runs.Place{}
-	}
-	return c.source.place(c.plan.Source)
-}
-
-// mode is a copy's mode; nothing else has one.
-func (c *copying) mode() Mode {
-	if c.command != commandCopy && c.command != commandRestore {
-		return ""
-	}
-	return c.Mode
 }
