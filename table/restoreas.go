@@ -186,19 +186,6 @@ func (a *anew) begin(ctx context.Context, source runs.Place) (c *copying, err er
 	return c, c.lock.Hold(c.dir.Name)
 }
 
-// hold takes the lock on a target, if the run does not have it yet.
-func (c *copying) hold(place runs.Place) (err error) {
-	if c.lock != nil {
-		return nil
-	}
-	if c.lock, err = c.store.Lock(place); err != nil {
-		if held := (*runs.HeldError)(nil); errors.As(err, &held) {
-			return &Error{Held, "wait for it, or stop it; then: dynamo runs", err}
-		}
-	}
-	return err
-}
-
 // makeNew has AWS make the new table, puts the settings onto it, and ends the run.
 func (c *copying) makeNew(ctx context.Context, p *past) (Summary, error) {
 	err := c.made(ctx, p)

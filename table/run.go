@@ -152,6 +152,19 @@ func (c *copying) mode() Mode {
 	return c.Mode
 }
 
+// hold takes the lock on a target, if the run does not have it yet.
+func (c *copying) hold(place runs.Place) (err error) {
+	if c.lock != nil {
+		return nil
+	}
+	if c.lock, err = c.store.Lock(place); err != nil {
+		if held := (*runs.HeldError)(nil); errors.As(err, &held) {
+			return &Error{Held, "wait for it, or stop it; then: dynamo runs", err}
+		}
+	}
+	return err
+}
+
 // place is the table as a run remembers it.
 func (t *Table) place(d Description) runs.Place {
 	asked := t.account.at.Options
