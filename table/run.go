@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -73,6 +74,19 @@ func openRuns(dir string) (*runs.Store, error) {
 		return nil, &Error{Failed, "keep them elsewhere: --run-dir DIR", err}
 	}
 	return store, nil
+}
+
+// defaultRunDir is where runs are kept if nothing else is said.
+func defaultRunDir() (string, error) {
+	// The standard says that a relative path is none.
+	if state := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(state) {
+		return filepath.Join(state, "dynamo"), nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", fmt.Errorf("%w: give a run directory", err)
+	}
+	return filepath.Join(home, ".local", "state", "dynamo"), nil
 }
 
 // prepare plans the copy, takes the target's lock, asks, and has a run's

@@ -141,19 +141,6 @@ func readScaleFile(r io.Reader) (scaleFile, error) {
 	return s, nil
 }
 
-// defaultRunDir is where runs are kept if nothing else is said.
-func defaultRunDir() (string, error) {
-	// The standard says that a relative path is none.
-	if state := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(state) {
-		return filepath.Join(state, "dynamo"), nil
-	}
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return "", fmt.Errorf("%w: give a run directory", err)
-	}
-	return filepath.Join(home, ".local", "state", "dynamo"), nil
-}
-
 // scaleDir opens the records' directory, and makes it where create says so. It
 // follows no link: whoever can plant one must not choose what is written over.
 func scaleDir(runDir string, create bool) (*os.Root, string, error) {
