@@ -9,7 +9,6 @@ import (
 
 	"github.com/dynamo-cmdline/dynamo/copier"
 	"github.com/dynamo-cmdline/dynamo/internal/runs"
-	"github.com/dynamo-cmdline/dynamo/item"
 	"github.com/dynamo-cmdline/dynamo/query"
 )
 
@@ -162,22 +161,4 @@ func (c *copying) dropped(ctx context.Context, b *beside, err error) error {
 		return &Error{kindOf(err), hintOf(err), errors.Join(err, fmt.Errorf("and the temporary table %s is left, for you to delete: %w", b.note.Name, gone))}
 	}
 	return &Error{kindOf(gone), hintOf(gone), why}
-}
-
-// empty reads one item, consistently, and reports whether there is none.
-func (t *Table) empty(ctx context.Context, d Description) (bool, error) {
-	src := t.reader(d, scanOptions{limit: 1})
-	var page item.Page
-	var from item.Cursor
-	for {
-		if err := retried(ctx, func(attempt int) error { return src.Read(ctx, 0, from, attempt, &page) }); err != nil {
-			return false, runError(err, t, t)
-		}
-		if len(page.Items) > 0 {
-			return false, nil
-		}
-		if from = page.Next; from == nil {
-			return true, nil
-		}
-	}
 }

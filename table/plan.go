@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/dynamo-cmdline/dynamo/internal/account"
+	"github.com/dynamo-cmdline/dynamo/item"
 )
 
 // A Plan is what a copy, or another run, would do, or is about to do.
@@ -203,4 +204,22 @@ func (t *Table) preflight(ctx context.Context, d Description, o CopyOptions) err
 			"source %s reads as empty, but AWS counts %d items in it", d, d.Items)
 	}
 	return nil
+}
+
+// empty reads one item, consistently, and reports whether there is none.
+func (t *Table) empty(ctx context.Context, d Description) (bool, error) {
+	src := t.reader(d, scanOptions{limit: 1})
+	var page item.Page
+	var from item.Cursor
+	for {
+		if err := retried(ctx, func(attempt int) error { return src.Read(ctx, 0, from, attempt, &page) }); err != nil {
+			return false, runError(err, t, t)
+		}
+		if len(page.Items) > 0 {
+			return false, nil
+		}
+		if from = page.Next; from == nil {
+			return true, nil
+		}
+	}
 }
