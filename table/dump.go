@@ -227,24 +227,6 @@ func (t *Table) about(ctx context.Context, s *DumpSummary) ([]byte, error) {
 	return withoutNulls(about)
 }
 
-// tags are all tags of a resource.
-func (t *Table) tags(ctx context.Context, resource string) ([]types.Tag, error) {
-	var tags []types.Tag
-	in := &dynamodb.ListTagsOfResourceInput{ResourceArn: aws.String(resource)}
-	err := account.Pages(func(token string) (string, error) {
-		if token != "" {
-			in.NextToken = aws.String(token)
-		}
-		out, err := t.account.client.ListTagsOfResource(ctx, in)
-		if err != nil {
-			return "", err
-		}
-		tags = append(tags, out.Tags...)
-		return aws.ToString(out.NextToken), nil
-	})
-	return tags, err
-}
-
 // withoutNulls is JSON that says nothing of what is not there: the SDK's types
 // have a member for everything.
 func withoutNulls(v any) ([]byte, error) {

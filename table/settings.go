@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/dynamo-cmdline/dynamo/internal/account"
 	"github.com/dynamo-cmdline/dynamo/scaling"
 )
 
@@ -31,6 +32,24 @@ type settings struct {
 	Protect  bool           `json:"deletion_protection,omitempty"`
 	Replicas []string       `json:"replicas,omitempty"` // regions of a global table's, which nothing here makes
 	Unknown  []string       `json:"unknown,omitempty"`  // what could not be asked for, and why
+}
+
+// tags are all tags of a resource.
+func (t *Table) tags(ctx context.Context, resource string) ([]types.Tag, error) {
+	var tags []types.Tag
+	in := &dynamodb.ListTagsOfResourceInput{ResourceArn: aws.String(resource)}
+	err := account.Pages(func(token string) (string, error) {
+		if token != "" {
+			in.NextToken = aws.String(token)
+		}
+		out, err := t.account.client.ListTagsOfResource(ctx, in)
+		if err != nil {
+			return "", err
+		}
+		tags = append(tags, out.Tags...)
+		return aws.ToString(out.NextToken), nil
+	})
+	return tags, err
 }
 
 // aboutTable is what a dump says of its table, and what AWS says of one. Its names are those in table.json.
