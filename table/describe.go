@@ -108,6 +108,24 @@ func (t *Table) ask(ctx context.Context) (*types.TableDescription, error) {
 	return out.Table, nil
 }
 
+// describeOwn describes the table. Application Auto Scaling knows tables of the
+// caller's own account only, by name: an ARN must be of one of those.
+func (t *Table) describeOwn(ctx context.Context) (Description, error) {
+	d, err := t.Describe(ctx)
+	if err != nil || !strings.HasPrefix(t.name, "arn:") {
+		return d, err
+	}
+	own, err := t.account.Table(d.Table)
+	if err != nil {
+		return d, err
+	}
+	is, err := own.Describe(ctx)
+	if err == nil && is.ARN != d.ARN {
+		return d, usage("use a profile of that account and region", "%s is not %s's own table", t.name, t.account)
+	}
+	return d, err
+}
+
 func (t *Table) description(d *types.TableDescription) (Description, error) {
 	where, err := arn.Parse(*d.TableArn)
 	if err != nil {

@@ -140,24 +140,6 @@ func (t *Table) planScale(ctx context.Context, o ScaleOptions) (ScalePlan, scali
 	return p, clients, nil
 }
 
-// describeOwn describes the table. Application Auto Scaling knows tables of the
-// caller's own account only, by name: an ARN must be of one of those.
-func (t *Table) describeOwn(ctx context.Context) (Description, error) {
-	d, err := t.Describe(ctx)
-	if err != nil || !strings.HasPrefix(t.name, "arn:") {
-		return d, err
-	}
-	own, err := t.account.Table(d.Table)
-	if err != nil {
-		return d, err
-	}
-	is, err := own.Describe(ctx)
-	if err == nil && is.ARN != d.ARN {
-		return d, usage("use a profile of that account and region", "%s is not %s's own table", t.name, t.account)
-	}
-	return d, err
-}
-
 // resolveScale completes what is asked for by what is and what was.
 func (t *Table) resolveScale(ctx context.Context, o ScaleOptions, p *ScalePlan) error {
 	var past scaling.Past
