@@ -5,28 +5,25 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
-	"text/tabwriter"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/dynamo-cmdline/dynamo/cmd/dynamo/internal/show"
 	"github.com/dynamo-cmdline/dynamo/table"
 )
 
 // backupOptions are the flags of backup and of its verbs.
 type backupOptions struct {
-	env     end
-	table   string
-	name    string
-	arn     string
-	yes     bool
-	to      string // where to dump to; "" for an AWS backup
-	dump    table.DumpOptions
-	display display
+	env   end
+	table string
+	name  string
+	arn   string
+	yes   bool
+	to    string // where to dump to; "" for an AWS backup
+	dump  table.DumpOptions
 }
 
-func backupCommand(s streams) *cli.Command {
+func backupCommand(s *show.Streams) *cli.Command {
 	return &cli.Command{
 		Name: "backup", Usage: "back a table up; list and delete backups",
 		UsageText: `dynamo backup --table orders --env prod
@@ -52,7 +49,7 @@ permission, 7 no such table or backup, 130 interrupted, 143 terminated.`,
 			&cli.IntFlag{Name: "segments", Usage: "`N` segments to scan the table in, for a dump", DefaultText: "from its size"},
 			&cli.StringFlag{Name: "read-units", Usage: "most read capacity units per second for a dump, `N` or P% of the table's own"},
 			&cli.BoolFlag{Name: "eventual", Usage: "dump by eventually consistent reads: half the read cost", DisableDefaultText: true},
-		}, envFlags()),
+		}, envFlags(s)),
 		HideHelpCommand: true,
 		OnUsageError:    usageError,
 		Subcommands:     []*cli.Command{backupListCommand(s), backupDeleteCommand(s)},
@@ -75,14 +72,14 @@ permission, 7 no such table or backup, 130 interrupted, 143 terminated.`,
 	}
 }
 
-func backupListCommand(s streams) *cli.Command {
+func backupListCommand(s *show.Streams) *cli.Command {
 	return &cli.Command{
 		Name: "list", Usage: "list AWS's backups, of all types",
 		UsageText: `dynamo backup list --env prod
 dynamo backup list --env prod --table orders --json`,
 		Flags: slices.Concat([]cli.Flag{
 			&cli.StringFlag{Name: "table", Aliases: []string{"t"}, Usage: "only those of `NAME`"},
-		}, envFlags()),
+		}, envFlags(s)),
 		OnUsageError: usageError,
 		Action: func(c *cli.Context) error {
 			o, err := backupFlags(c)
@@ -94,7 +91,7 @@ dynamo backup list --env prod --table orders --json`,
 	}
 }
 
-func backupDeleteCommand(s streams) *cli.Command {
+func backupDeleteCommand(s *show.Streams) *cli.Command {
 	return &cli.Command{
 		Name: "delete", Usage: "delete an AWS backup, for good",
 		UsageText: `dynamo backup delete --env prod --backup ARN
@@ -102,7 +99,7 @@ dynamo backup delete --env prod --backup ARN --yes`,
 		Flags: slices.Concat([]cli.Flag{
 			&cli.StringFlag{Name: "backup", Usage: "`ARN` of the backup, as dynamo backup list prints it"},
 			&cli.BoolFlag{Name: "yes", Usage: "answer yes to the question; required without a terminal", DisableDefaultText: true},
-		}, envFlags()),
+		}, envFlags(s)),
 		OnUsageError: usageError,
 		Action: func(c *cli.Context) error {
 			o, err := backupFlags(c)
@@ -124,7 +121,7 @@ func backupFlags(c *cli.Context) (backupOptions, error) {
 		}
 	}
 	return backupOptions{
-		env: endFlags(c, "env"), table: c.String("table"), name: c.String("name"), arn: c.String("backup"), yes: c.Bool("yes"), display: displayFlags(c),
+		env: endFlags(c, "env"), table: c.String("table"), name: c.String("name"), arn: c.String("backup"), yes: c.Bool("yes"),
 	}, nil
 }
 
@@ -164,28 +161,27 @@ func flagError(flag string, err error) error {
 	return err
 }
 
-func runDump(ctx context.Context, o backupOptions, s streams) error {
-	log := o.display.logger(s)
-	t, err := o.env.table(ctx, o.table, log, s)
+func runDump(ctx context.Context, o backupOptions, s *show.Streams) error {
+	t, err := o.env.table(ctx, o.table, s)
 	if err != nil {
 		return err
 	}
-	show := newProgress(s, o.display, log)
-	defer show.stop()
-	o.dump.Watch = show.phase
+	progress := s.Progress()
+	defer progress.Stop()
+	o.dump.Watch = progress.Phase
 	made, err := t.Dump(ctx, o.to, o.dump)
-	show.stop()
+	progress.Stop()
 	err = interrupted(ctx, err)
-	if o.display.json && made.Source.Account != "" {
-		return s.object(made, nil, err)
+	if s.JSON && made.Source.Account != "" {
+		return s.Object(made, nil, err)
 	}
 	if err != nil {
 		return err
 	}
-	if !o.display.quiet {
-		say(s.err, "dumped %s: %s items, %s, %s read units, %.1f s\n", made.Source.String(), count(made.Written), size(made.Bytes), count(int64(made.ReadUnits)), made.Seconds)
+	if !s.Quiet {
+		s.Say("dumped %s: %s items, %s, %s read units, %.1f s\n", made.Source.String(), show.Count(made.Written), show.Size(made.Bytes), show.Count(int64(made.ReadUnits)), made.Seconds)
 	}
-	_, err = fmt.Fprintln(s.out, made.Manifest)
+	_, err = fmt.Fprintln(s.Out, made.Manifest)
 	return err
 }
 
@@ -195,34 +191,33 @@ type madeBackup struct {
 	table.Backup
 }
 
-func runBackup(ctx context.Context, o backupOptions, s streams) error {
-	log := o.display.logger(s)
-	t, err := o.env.table(ctx, o.table, log, s)
+func runBackup(ctx context.Context, o backupOptions, s *show.Streams) error {
+	t, err := o.env.table(ctx, o.table, s)
 	if err != nil {
 		return err
 	}
-	show := newProgress(s, o.display, log)
-	defer show.stop()
-	made, err := t.Backup(ctx, table.BackupOptions{Name: o.name, Watch: show.phase})
-	show.stop()
+	progress := s.Progress()
+	defer progress.Stop()
+	made, err := t.Backup(ctx, table.BackupOptions{Name: o.name, Watch: progress.Phase})
+	progress.Stop()
 	if err = interrupted(ctx, err); err != nil && made.ARN != "" {
-		err = &table.Error{Kind: table.Kind(exitCode(err)), Hint: "the backup was asked for, and may be there: " + made.ARN, Err: err}
+		err = &table.Error{Kind: table.Kind(show.ExitCode(err)), Hint: "the backup was asked for, and may be there: " + made.ARN, Err: err}
 	}
-	if o.display.json && (err == nil || made.ARN != "") {
-		return s.object(madeBackup{"backup", made}, nil, err)
+	if s.JSON && (err == nil || made.ARN != "") {
+		return s.Object(madeBackup{"backup", made}, nil, err)
 	}
 	if err != nil {
 		return err
 	}
-	if !o.display.quiet {
-		say(s.err, "backup %s of %s, %s\n", made.Name, made.Table, size(made.Bytes))
+	if !s.Quiet {
+		s.Say("backup %s of %s, %s\n", made.Name, made.Table, show.Size(made.Bytes))
 	}
-	_, err = fmt.Fprintln(s.out, visible(made.ARN))
+	_, err = fmt.Fprintln(s.Out, show.Visible(made.ARN))
 	return err
 }
 
-func runBackupList(ctx context.Context, o backupOptions, s streams) error {
-	account, err := o.env.open(ctx, o.display.logger(s), s)
+func runBackupList(ctx context.Context, o backupOptions, s *show.Streams) error {
+	account, err := o.env.open(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -230,65 +225,29 @@ func runBackupList(ctx context.Context, o backupOptions, s streams) error {
 	if err != nil {
 		return interrupted(ctx, err)
 	}
-	if o.display.json {
-		return s.object(struct {
-			Command string         `json:"command"`
-			Backups []table.Backup `json:"backups"`
-		}{"backup list", list}, nil, nil)
-	}
-	if len(list) == 0 {
-		if !o.display.quiet {
-			say(s.err, "There are no backups.\n")
+	if len(list) == 0 && !s.JSON {
+		if !s.Quiet {
+			s.Say("There are no backups.\n")
 		}
 		return nil
 	}
-	tab := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
-	say(tab, "TABLE\tMADE\tTYPE\tSTATUS\tSIZE\tNAME\tARN\n")
-	for _, b := range list {
-		say(tab, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", b.Table, b.Made.UTC().Format(time.RFC3339), b.Type, b.Status, size(b.Bytes), b.Name, b.ARN)
-	}
-	return tab.Flush()
+	return s.Show(show.Backups(list))
 }
 
-func runBackupDelete(ctx context.Context, o backupOptions, s streams) error {
-	account, err := o.env.open(ctx, o.display.logger(s), s)
+func runBackupDelete(ctx context.Context, o backupOptions, s *show.Streams) error {
+	account, err := o.env.open(ctx, s)
 	if err != nil {
 		return err
 	}
-	gone, err := account.DeleteBackup(ctx, o.arn, func(b table.Backup) error { return confirmDelete(ctx, b, o, s) })
+	gone, err := account.DeleteBackup(ctx, o.arn, func(b table.Backup) error { return s.ConfirmDelete(ctx, b, o.yes) })
 	if err = interrupted(ctx, err); err != nil {
 		return err
 	}
-	if o.display.json {
-		return s.object(madeBackup{"backup delete", gone}, nil, nil)
+	if s.JSON {
+		return s.Object(madeBackup{"backup delete", gone}, nil, nil)
 	}
-	if !o.display.quiet {
-		say(s.err, "deleted\n")
-	}
-	return nil
-}
-
-// confirmDelete shows which backup is to go and asks whether to go on.
-func confirmDelete(ctx context.Context, b table.Backup, o backupOptions, s streams) error {
-	asks := isTerminal(s.in) && isTerminal(s.err)
-	silent := o.display.json || o.display.quiet && o.yes
-	if !silent || asks && !o.yes {
-		say(s.err, "The backup %s of table %s, made %s, %s, is deleted for good:\n%s\n",
-			b.Name, b.Table, b.Made.UTC().Format(time.RFC3339), size(b.Bytes), b.ARN)
-	}
-	if o.yes {
-		return nil
-	}
-	if !asks {
-		return &table.Error{Kind: table.Refused, Hint: "add --yes", Err: errUnconfirmed}
-	}
-	say(s.err, "Go on? [y/N] ")
-	answer, err := readLine(ctx, s)
-	if err != nil {
-		return err
-	}
-	if a := strings.ToLower(answer); a != "y" && a != "yes" {
-		return &table.Error{Kind: table.Refused, Err: errDeclined}
+	if !s.Quiet {
+		s.Say("deleted\n")
 	}
 	return nil
 }

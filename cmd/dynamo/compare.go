@@ -2,16 +2,14 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"syscall"
-	"unicode"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/dynamo-cmdline/dynamo/cmd/dynamo/internal/show"
 	"github.com/dynamo-cmdline/dynamo/table"
 )
 
@@ -24,7 +22,7 @@ type compareOptions struct {
 	from, to               *table.Account // of the sides that are tables, once they are open
 }
 
-func compareCommand(s streams) *cli.Command {
+func compareCommand(s *show.Streams) *cli.Command {
 	return &cli.Command{
 		Name: "compare", Usage: "say in which items two tables differ",
 		UsageText: `dynamo compare --table orders --source prod --target dev
@@ -51,7 +49,7 @@ that is damaged or does not fit; 8 another run has the target, 130 interrupted, 
 			&cli.StringFlag{Name: "target-table", Usage: "`NAME` of the table in the target, where it is another"},
 			&cli.BoolFlag{Name: "detail", Usage: "say which attributes differ", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "repair", Usage: "then make the target equal: asks, and keeps a journal", DisableDefaultText: true},
-		}, compareFlags(), repairFlags(), commonFlags(), everyFlags()),
+		}, compareFlags(), repairFlags(), commonFlags(), everyFlags(s)),
 		OnUsageError: usageError,
 		Action: func(c *cli.Context) error {
 			o, err := compareFlagsOf(c)
@@ -89,14 +87,13 @@ func compareFlagsOf(c *cli.Context) (compareOptions, error) {
 	return o, nil
 }
 
-func runCompare(ctx context.Context, o compareOptions, s streams) error {
+func runCompare(ctx context.Context, o compareOptions, s *show.Streams) error {
 	conf, err := readConfig(o.config)
 	if err != nil {
 		return err
 	}
 	o.copy.Protected = table.Guard(conf.Protected)
-	log := o.display.logger(s)
-	if err := o.open(ctx, log, s); err != nil {
+	if err := o.open(ctx, s); err != nil {
 		return err
 	}
 	names, err := o.names(ctx, conf, s)
@@ -106,102 +103,101 @@ func runCompare(ctx context.Context, o compareOptions, s streams) error {
 	if o.targetTable != "" && len(names) > 1 {
 		return badUsage("", "--target-table names one table, and %d are to be compared", len(names))
 	}
-	if isTerminal(s.out) {
-		o.display.progress = false // a bar would run into the lines
+	if show.IsTerminal(s.Out) {
+		s.NoProgress = true // a bar would run into the lines
 	}
-	defer s.data()()
+	defer s.Data()()
 	if len(names) == 1 {
 		return interrupted(ctx, compareOne(ctx, o, names[0], s, "\n", ""))
 	}
 	var worst error
 	failed := 0
 	for i, name := range names {
-		if o.display.json {
-			say(s.out, "%s", []string{`{"command":"compare","tables":[`, ","}[min(i, 1)])
-		} else if !o.display.quiet {
-			say(s.err, "%s:\n", name)
+		if s.JSON {
+			show.Say(s.Out, "%s", []string{`{"command":"compare","tables":[`, ","}[min(i, 1)])
+		} else if !s.Quiet {
+			s.Say("%s:\n", name)
 		}
 		err := interrupted(ctx, compareOne(ctx, o, name, s, "", fmt.Sprintf("],\"failed\":%d}\n", failed+1)))
 		if err != nil {
-			s.report(fmt.Errorf("table %s: %w", name, err))
+			s.Report(fmt.Errorf("table %s: %w", name, err))
 		}
-		worst = worse(worst, err)
-		if hasFailed(err) {
+		worst = show.Worse(worst, err)
+		if show.Failed(err) {
 			failed++
 		}
 	}
-	if o.display.json {
-		say(s.out, "],\"failed\":%d}\n", failed)
+	if s.JSON {
+		show.Say(s.Out, "],\"failed\":%d}\n", failed)
 	}
 	if worst == nil {
 		return nil
 	}
-	return told{worst}
+	return show.Reported{Err: worst}
 }
 
 // compareOne compares one table and prints what it finds. Behind its object comes end, and if all ends with it, last.
-func compareOne(ctx context.Context, o compareOptions, name string, s streams, end, last string) error {
-	p := &printer{s: s, json: o.display.json, end: end, last: last}
-	p.begin()
+func compareOne(ctx context.Context, o compareOptions, name string, s *show.Streams, end, last string) error {
+	p := s.Differences(end, last)
 	if ctx.Err() != nil {
-		return p.close(table.CompareSummary{Command: "compare"}, fmt.Errorf("not begun: %w", context.Cause(ctx)))
+		return p.Close(table.CompareSummary{Command: "compare"}, nil, fmt.Errorf("not begun: %w", context.Cause(ctx)))
 	}
 	source, target, from, to, err := o.sides(name)
 	if err != nil {
-		return p.close(table.CompareSummary{Command: "compare"}, err)
+		return p.Close(table.CompareSummary{Command: "compare"}, nil, err)
 	}
-	show := newProgress(s, o.display, o.display.logger(s))
-	defer show.stop()
 	if o.repair {
-		return repairOne(ctx, o, from, to, p, show)
+		return repairOne(ctx, o, from, to, p, s)
 	}
-	o.compare.Watch = show.phase
+	progress := s.Progress()
+	defer progress.Stop()
+	o.compare.Watch = progress.Phase
 	c := table.Compare(source, target, o.compare)
 	for d, err := range c.All(ctx) {
 		if err != nil {
-			show.stop()
-			return p.close(c.Summary(), err)
+			progress.Stop()
+			return p.Close(c.Summary(), nil, err)
 		}
-		if err := p.print(d); err != nil {
+		if err := p.Print(d); err != nil {
 			if errors.Is(err, syscall.EPIPE) { // whoever read it has seen enough
 				return nil
 			}
 			return fmt.Errorf("write the result: %w", err)
 		}
 	}
-	show.stop()
+	progress.Stop()
 	sum := c.Summary()
 	if !sum.Same() {
 		err = &table.Error{Kind: table.Unequal, Err: fmt.Errorf("%s: %s only in the source, %s only in the target, %s differ, %s equal",
-			name, count(sum.OnlySource), count(sum.OnlyTarget), count(sum.Differs), count(sum.Equal))}
-	} else if !o.display.quiet && !o.display.json {
-		say(s.err, "%s: %s items, all equal\n", name, count(sum.Equal))
+			name, show.Count(sum.OnlySource), show.Count(sum.OnlyTarget), show.Count(sum.Differs), show.Count(sum.Equal))}
+	} else if !s.Quiet && !s.JSON {
+		s.Say("%s: %s items, all equal\n", name, show.Count(sum.Equal))
 	}
-	return p.close(sum, err)
+	return p.Close(sum, nil, err)
 }
 
 // repairOne syncs, from a dump where source is nil, and prints the differences as they are found.
-func repairOne(ctx context.Context, o compareOptions, source, target *table.Table, p *printer, show *progress) error {
+func repairOne(ctx context.Context, o compareOptions, source, target *table.Table, p *show.Differences, s *show.Streams) error {
 	if o.dryRun {
 		plan, err := o.planRepair(ctx, source, target)
-		if err == nil && !o.display.json {
-			describePlan(p.s.err, plan)
+		if err == nil && !s.JSON {
+			s.Plan(plan)
 		}
-		plan.Command, p.warnings, plan.Warnings = "compare", warned(plan), nil
-		return p.close(struct {
-			table.Plan
-			DryRun bool `json:"dry_run"`
-		}{plan, true}, err)
+		plan.Command = "compare"
+		return p.Close(show.DryRun(plan), show.Warnings(plan), err)
 	}
+	var warnings []string
+	progress := s.Progress()
+	defer progress.Stop()
 	o.copy.Confirm = func(plan table.Plan) error {
-		show.stop()
-		p.warnings = warned(plan)
-		return confirm(ctx, plan, o.yes, o.display, p.s)
+		progress.Stop()
+		warnings = show.Warnings(plan)
+		return s.Confirm(ctx, plan, o.yes)
 	}
-	o.copy.Watch = show.phase
+	o.copy.Watch = progress.Phase
 	var broken error
 	o.copy.Found = func(d table.Difference) {
-		if err := p.print(d); err != nil && broken == nil {
+		if err := p.Print(d); err != nil && broken == nil {
 			broken = err // the repair goes on
 		}
 	}
@@ -212,23 +208,23 @@ func repairOne(ctx context.Context, o compareOptions, source, target *table.Tabl
 	} else {
 		summary, err = source.Copy(ctx, target, o.copy)
 	}
-	show.stop()
+	progress.Stop()
 	summary.Command = "compare"
 	err = left(summary, o.copy.RunDir, interrupted(ctx, err))
 	if err == nil && broken != nil && !errors.Is(broken, syscall.EPIPE) {
 		err = fmt.Errorf("write the result: %w", broken)
 	}
-	n := p.counts
-	if !p.json && !o.display.quiet && summary.Run != "" {
-		say(p.s.err, "%s: %s put, %s deleted, %s unchanged; run %s\n", target.Name(), count(summary.Written), count(summary.Deleted), count(summary.Unchanged), summary.Run)
+	n := p.Counts
+	if !s.JSON && !s.Quiet && summary.Run != "" {
+		s.Say("%s: %s put, %s deleted, %s unchanged; run %s\n", target.Name(), show.Count(summary.Written), show.Count(summary.Deleted), show.Count(summary.Unchanged), summary.Run)
 	}
-	return p.close(struct {
+	return p.Close(struct {
 		table.Summary
 		Equal      int64 `json:"equal"`
 		OnlySource int64 `json:"only_source"`
 		OnlyTarget int64 `json:"only_target"`
 		Differs    int64 `json:"differs"`
-	}{summary, summary.Unchanged, n[table.OnlySource], n[table.OnlyTarget] + summary.Extras, n[table.Differs]}, err)
+	}{summary, summary.Unchanged, n[table.OnlySource], n[table.OnlyTarget] + summary.Extras, n[table.Differs]}, warnings, err)
 }
 
 func (o *compareOptions) planRepair(ctx context.Context, source, target *table.Table) (table.Plan, error) {
@@ -236,100 +232,4 @@ func (o *compareOptions) planRepair(ctx context.Context, source, target *table.T
 		return target.PlanRestore(ctx, o.sourceDump, o.copy)
 	}
 	return source.PlanCopy(ctx, target, o.copy)
-}
-
-// A printer writes differences as they come, as lines or as one JSON object.
-type printer struct {
-	s      streams
-	json   bool
-	end    string // what follows the object
-	last   string // and what completes the one that it is in
-	comma  bool
-	counts map[table.DifferenceKind]int64
-
-	warnings []string // of the plan that was carried out
-}
-
-func (p *printer) begin() {
-	p.counts = map[table.DifferenceKind]int64{}
-	if p.json {
-		p.s.speak()
-		say(p.s.out, `{"differences":[`)
-		p.s.mu.Lock()
-		p.s.unfinished = func(err error) {
-			_ = p.close(table.CompareSummary{Command: "compare"}, err) // the error is said after it, too
-			_, _ = io.WriteString(p.s.out, p.last)
-		}
-		p.s.mu.Unlock()
-	}
-}
-
-var signs = map[table.DifferenceKind]string{table.OnlySource: "+", table.OnlyTarget: "-", table.Differs: "~"}
-
-func (p *printer) print(d table.Difference) error {
-	p.counts[d.Kind]++
-	if !p.json {
-		line := signs[d.Kind]
-		for _, v := range d.Values() {
-			line += " " + quotedWhereNeeded(v)
-		}
-		for i, name := range d.Attributes {
-			line += []string{"\t", ","}[min(i, 1)] + quotedWhereNeeded(name)
-		}
-		_, err := fmt.Fprintln(p.s.out, line)
-		return err
-	}
-	raw, err := json.Marshal(struct {
-		Kind       table.DifferenceKind `json:"kind"`
-		Key        json.RawMessage      `json:"key"`
-		Attributes []string             `json:"attributes,omitempty"`
-	}{d.Kind, json.RawMessage(d.Key), d.Attributes})
-	if err != nil {
-		return err
-	}
-	text := escaped(string(raw))
-	if p.comma {
-		text = "," + text
-	}
-	p.comma = true
-	_, err = fmt.Fprint(p.s.out, text)
-	return err
-}
-
-// close ends the object with the summary's fields, and passes the error on.
-func (p *printer) close(summary any, err error) error {
-	if !p.json {
-		return err
-	}
-	p.s.mu.Lock()
-	warnings := slices.Concat(p.warnings, p.s.warnings)
-	p.s.warnings, p.s.unfinished = nil, nil // those of the next table are its own
-	p.s.mu.Unlock()
-	fields, e := members(summary, extra{warnings, failureOf(err)})
-	if e != nil {
-		return e
-	}
-	if _, e := fmt.Fprintf(p.s.out, "],%s%s", fields[1:], p.end); e != nil && err == nil {
-		return fmt.Errorf("write the result: %w", e)
-	}
-	return err
-}
-
-// quotedWhereNeeded puts a text in JSON quotes if it could be taken for more,
-// or less, than one word.
-func quotedWhereNeeded(text string) string {
-	plain := text != "" && text[0] != '"'
-	for _, c := range text {
-		if unicode.IsSpace(c) || c == ',' || visible(string(c)) != string(c) {
-			plain = false
-		}
-	}
-	if plain {
-		return text
-	}
-	quoted, err := json.Marshal(text)
-	if err != nil {
-		return text
-	}
-	return escaped(string(quoted))
 }

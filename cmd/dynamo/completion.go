@@ -4,6 +4,8 @@ import (
 	"io"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/dynamo-cmdline/dynamo/cmd/dynamo/internal/show"
 )
 
 // scripts ask the program itself what can follow, with the flag library's own flag.
@@ -47,7 +49,7 @@ complete -c dynamo -f -a '(__dynamo)'
 `,
 }
 
-func completionCommand(s streams) *cli.Command {
+func completionCommand(s *show.Streams) *cli.Command {
 	return &cli.Command{
 		Name: "completion", Usage: "print a completion script for a shell",
 		UsageText:    "source <(dynamo completion bash)",
@@ -58,7 +60,7 @@ func completionCommand(s streams) *cli.Command {
 			if !ok || c.NArg() != 1 {
 				return badUsage("dynamo completion bash|zsh|fish|powershell", "name one shell")
 			}
-			_, err := io.WriteString(s.out, script)
+			_, err := io.WriteString(s.Out, script)
 			return err
 		},
 	}

@@ -12,6 +12,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/dynamo-cmdline/dynamo/cmd/dynamo/internal/show"
 	"github.com/dynamo-cmdline/dynamo/table"
 )
 
@@ -79,7 +80,7 @@ func (p *protected) add(list *yaml.Node, guard func(entry string) (table.Guard, 
 		}
 		g, err := guard(entry)
 		if err != nil {
-			return badUsage(hintOf(err), "line %d: %w", node.Line, err)
+			return badUsage(show.Hint(err), "line %d: %w", node.Line, err)
 		}
 		p.Accounts, p.Profiles, p.Tables = append(p.Accounts, g.Accounts...), append(p.Profiles, g.Profiles...), append(p.Tables, g.Tables...)
 	}
@@ -130,7 +131,7 @@ func readConfig(path string) (config, error) {
 		return c, badUsage("the keys are tables and protected", "%s: %v", file, err)
 	}
 	if err := top.Decode(&c); err != nil {
-		return c, badUsage(hintOf(err), "%s: %s", file, strings.Join(strings.Fields(err.Error()), " "))
+		return c, badUsage(show.Hint(err), "%s: %s", file, strings.Join(strings.Fields(err.Error()), " "))
 	}
 	return c, nil
 }

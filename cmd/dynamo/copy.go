@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"log/slog"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/dynamo-cmdline/dynamo/cmd/dynamo/internal/show"
 	"github.com/dynamo-cmdline/dynamo/query"
 	"github.com/dynamo-cmdline/dynamo/table"
 )
@@ -24,10 +23,9 @@ type copyOptions struct {
 	config         string
 	copy           table.CopyOptions
 	yes, dryRun    bool
-	display        display
 }
 
-func copyCommand(s streams) *cli.Command {
+func copyCommand(s *show.Streams) *cli.Command {
 	return &cli.Command{
 		Name: "copy", Usage: "copy tables from one account to another",
 		UsageText: `dynamo copy --table orders --source prod --target dev
@@ -57,7 +55,7 @@ target, 130 interrupted, 143 terminated.`,
 			&cli.DurationFlag{Name: "backup-settle", Value: time.Minute, Usage: "`AGE` that the backup must have before the first change"},
 			&cli.BoolFlag{Name: "verify", Usage: "compare afterwards; exit 4 on a difference", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "resume", Usage: "go on with the latest unfinished run of this very copy; begin one where there is none", DisableDefaultText: true},
-		}, slices.Concat(compareFlags(), repairFlags(), commonFlags(), everyFlags())...),
+		}, slices.Concat(compareFlags(), repairFlags(), commonFlags(), everyFlags(s))...),
 		OnUsageError: usageError,
 		Action: func(c *cli.Context) error {
 			o, err := copyFlags(c)
@@ -116,10 +114,10 @@ func commonFlags() []cli.Flag {
 }
 
 // everyFlags are those that every verb that keeps runs has.
-func everyFlags() []cli.Flag {
+func everyFlags(s *show.Streams) []cli.Flag {
 	return append([]cli.Flag{
 		&cli.StringFlag{Name: "run-dir", Usage: "`DIR` where runs are kept", DefaultText: "$XDG_STATE_HOME/dynamo"},
-	}, outputFlags()...)
+	}, outputFlags(s)...)
 }
 
 func copyFlags(c *cli.Context) (copyOptions, error) {
@@ -146,7 +144,7 @@ func copyFlags(c *cli.Context) (copyOptions, error) {
 
 // runFlags reads what says how to write to a table.
 func (o *copyOptions) runFlags(c *cli.Context) (err error) {
-	o.display, o.config = displayFlags(c), c.String("config")
+	o.config = c.String("config")
 	o.yes, o.dryRun = c.Bool("yes"), c.Bool("dry-run")
 	o.copy = table.CopyOptions{
 		Mode: table.Mode(c.String("mode")), NoBackup: c.Bool("no-backup"),
@@ -158,7 +156,7 @@ func (o *copyOptions) runFlags(c *cli.Context) (err error) {
 	if c.IsSet("max-delete") {
 		share, err := table.ParseShare(c.String("max-delete"))
 		if err != nil {
-			return badUsage(hintOf(err), "--max-delete: %w", err)
+			return badUsage(show.Hint(err), "--max-delete: %w", err)
 		}
 		o.copy.MaxDelete = &share
 	}
@@ -241,7 +239,7 @@ func budgetFlag(c *cli.Context, name string) (table.Budget, error) {
 	}
 	b, err := table.ParseBudget(c.String(name))
 	if err != nil {
-		return b, badUsage(hintOf(err), "--%s: %w", name, err)
+		return b, badUsage(show.Hint(err), "--%s: %w", name, err)
 	}
 	return b, nil
 }
@@ -270,18 +268,17 @@ func memoryFlag(c *cli.Context) (int64, error) {
 }
 
 // runCopy copies each table. One that fails does not stop the others; a signal does.
-func runCopy(ctx context.Context, o copyOptions, s streams) error {
+func runCopy(ctx context.Context, o copyOptions, s *show.Streams) error {
 	conf, err := readConfig(o.config)
 	if err != nil {
 		return err
 	}
 	o.copy.Protected = table.Guard(conf.Protected)
-	log := o.display.logger(s)
-	source, err := o.source.open(ctx, log, s)
+	source, err := o.source.open(ctx, s)
 	if err != nil {
 		return err
 	}
-	target, err := o.target.open(ctx, log, s)
+	target, err := o.target.open(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -292,91 +289,29 @@ func runCopy(ctx context.Context, o copyOptions, s streams) error {
 	if o.targetTable != "" && len(names) > 1 {
 		return badUsage("", "--target-table names one table, and %d are to be copied", len(names))
 	}
-	var results []result
-	for _, name := range names {
-		if ctx.Err() != nil {
-			results = append(results, result{name: name}.with(fmt.Errorf("not begun: %w", context.Cause(ctx))))
-			continue
-		}
-		results = append(results, copyOne(ctx, o, source, target, name, log, s))
-	}
-	return o.display.results(s, "copy", results)
+	return eachTable(ctx, "copy", names, s, func(name string) show.Outcome { return copyOne(ctx, o, source, target, name, s) })
 }
 
 // copyOne copies one table and says what came of it.
-func copyOne(ctx context.Context, o copyOptions, from, to *table.Account, name string, log *slog.Logger, s streams) result {
-	r := result{name: name}
+func copyOne(ctx context.Context, o copyOptions, from, to *table.Account, name string, s *show.Streams) show.Outcome {
 	targetName := name
 	if o.targetTable != "" {
 		targetName = o.targetTable
 	}
 	source, err := from.Table(name)
 	if err != nil {
-		return r.with(err)
+		return show.Outcome{Name: name, Err: err}
 	}
 	target, err := to.Table(targetName)
 	if err != nil {
-		return r.with(err)
+		return show.Outcome{Name: name, Err: err}
 	}
 	if o.dryRun {
 		plan, err := source.PlanCopy(ctx, target, o.copy)
-		r.plan = &plan
-		return r.with(err)
+		return show.Planned(name, plan, err)
 	}
-	show := newProgress(s, o.display, log)
-	defer show.stop()
-	o.copy.Confirm = func(plan table.Plan) error { return r.confirm(ctx, plan, o.yes, o.display, s) }
-	o.copy.Watch = show.phase
-	summary, err := source.Copy(ctx, target, o.copy)
-	show.stop()
-	r.summary = &summary
-	return r.with(left(summary, o.copy.RunDir, interrupted(ctx, err)))
+	return attend(ctx, name, o.yes, o.copy.RunDir, s, func(a attendance) (table.Summary, error) {
+		o.copy.Confirm, o.copy.Watch = a.confirm, a.watch
+		return source.Copy(ctx, target, o.copy)
+	})
 }
-
-// interrupted prefers the signal to whatever it made fail.
-func interrupted(ctx context.Context, err error) error {
-	var signal stopped
-	if err != nil && errors.As(context.Cause(ctx), &signal) {
-		return signal
-	}
-	return err
-}
-
-// left adds to the hint how to go on with a run that did not come to its end.
-func left(m table.Summary, runDir string, err error) error {
-	if err == nil || !m.Resumable {
-		return err
-	}
-	e := &table.Error{Kind: table.Failed, Hint: hintOf(err), Err: err}
-	var known *table.Error
-	if errors.As(err, &known) {
-		e.Kind = known.Kind
-	}
-	hint := "to go on: dynamo resume " + m.Run
-	if runDir != "" {
-		hint += " --run-dir " + runDir
-	}
-	var done []string
-	if m.Deleted > 0 {
-		done = append(done, count(m.Deleted)+" items deleted")
-	}
-	if m.Written > 0 {
-		done = append(done, count(m.Written)+" written")
-	}
-	if len(done) > 0 {
-		hint = fmt.Sprintf("the target is not complete, with %s; %s", strings.Join(done, " and "), hint)
-	}
-	if m.Temporary != "" {
-		hint += ", which also deletes the temporary table " + m.Temporary
-	}
-	if m.Backup != "" && !strings.Contains(e.Hint, m.Backup) {
-		hint = "what was there before is in the backup " + m.Backup + "; " + hint
-	}
-	if e.Hint != "" {
-		hint = e.Hint + "; " + hint
-	}
-	e.Hint = hint
-	return e
-}
-
-var errNoTables = errors.New("no table is named")

@@ -2,11 +2,11 @@ package main
 
 import (
 	"context"
-	"log/slog"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/dynamo-cmdline/dynamo/cmd/dynamo/internal/show"
 	"github.com/dynamo-cmdline/dynamo/table"
 )
 
@@ -16,13 +16,13 @@ type end struct {
 	options table.AccountOptions
 }
 
-func (e end) open(ctx context.Context, log *slog.Logger, s streams) (*table.Account, error) {
-	return table.OpenAccount(ctx, e.profile, s.reach(ctx, e.options, log))
+func (e end) open(ctx context.Context, s *show.Streams) (*table.Account, error) {
+	return table.OpenAccount(ctx, e.profile, reach(ctx, e.options, s))
 }
 
 // table opens one table of the account.
-func (e end) table(ctx context.Context, name string, log *slog.Logger, s streams) (*table.Table, error) {
-	account, err := e.open(ctx, log, s)
+func (e end) table(ctx context.Context, name string, s *show.Streams) (*table.Table, error) {
+	account, err := e.open(ctx, s)
 	if err != nil {
 		return nil, err
 	}
@@ -30,9 +30,9 @@ func (e end) table(ctx context.Context, name string, log *slog.Logger, s streams
 }
 
 // reach completes how accounts are reached: what they say things to, and whom they ask for codes.
-func (s streams) reach(ctx context.Context, o table.AccountOptions, log *slog.Logger) table.AccountOptions {
-	o.Log, o.Version = log, version
-	o.MFA = func(profile, serial string) (string, error) { return s.askCode(ctx, profile, serial) }
+func reach(ctx context.Context, o table.AccountOptions, s *show.Streams) table.AccountOptions {
+	o.Log, o.Version = s.Log(), version
+	o.MFA = func(profile, serial string) (string, error) { return s.AskCode(ctx, profile, serial) }
 	return o
 }
 
@@ -55,22 +55,22 @@ func endFlags(c *cli.Context, side string) end {
 
 // envFlags are those that every verb with one side has; endFlags reads them as
 // the side "env".
-func envFlags() []cli.Flag {
+func envFlags(s *show.Streams) []cli.Flag {
 	return append([]cli.Flag{
 		&cli.StringFlag{Name: "env", Aliases: []string{"e", "profile"}, Usage: "`PROFILE` of the account; without it the default credential chain"},
 		&cli.StringFlag{Name: "region", Usage: "`REGION` over the profile's own"},
 		&cli.StringFlag{Name: "endpoint-url", Usage: "`URL` of another endpoint; plain http on this machine only"},
 		&cli.StringSliceFlag{Name: "allow-http", Usage: "plain http to `HOST`, too, for every service's endpoint; repeatable"},
-	}, outputFlags()...)
+	}, outputFlags(s)...)
 }
 
-// outputFlags are those that every verb has; displayFlags reads them.
-func outputFlags() []cli.Flag {
+// outputFlags are those that every verb has. JSON is known before flags are read.
+func outputFlags(s *show.Streams) []cli.Flag {
 	return []cli.Flag{
 		&cli.BoolFlag{Name: "json", Usage: "JSON on stdout, JSON log lines on stderr", DisableDefaultText: true},
-		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "errors only on stderr", DisableDefaultText: true},
-		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "one line a request on stderr, never its content", DisableDefaultText: true},
-		&cli.BoolFlag{Name: "no-progress", Usage: "no progress bar, no progress lines", DisableDefaultText: true},
+		&cli.BoolFlag{Name: "quiet", Destination: &s.Quiet, Aliases: []string{"q"}, Usage: "errors only on stderr", DisableDefaultText: true},
+		&cli.BoolFlag{Name: "verbose", Destination: &s.Verbose, Aliases: []string{"v"}, Usage: "one line a request on stderr, never its content", DisableDefaultText: true},
+		&cli.BoolFlag{Name: "no-progress", Destination: &s.NoProgress, Usage: "no progress bar, no progress lines", DisableDefaultText: true},
 		&cli.BoolFlag{Name: "no-color", Usage: "no colours (also: NO_COLOR)", DisableDefaultText: true},
 		retryFlag(),
 	}
@@ -86,8 +86,4 @@ func checkRetryTime(c *cli.Context) error {
 		return badUsage("", "--max-retry-time %s: want more than nothing", d)
 	}
 	return nil
-}
-
-func displayFlags(c *cli.Context) display {
-	return display{json: c.Bool("json"), quiet: c.Bool("quiet"), verbose: c.Bool("verbose"), progress: !c.Bool("no-progress")}
 }

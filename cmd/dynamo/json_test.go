@@ -15,10 +15,10 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/dynamo-cmdline/dynamo/cmd/dynamo/internal/show"
 	"github.com/dynamo-cmdline/dynamo/copier"
 	"github.com/dynamo-cmdline/dynamo/internal/ddbtest"
 	"github.com/dynamo-cmdline/dynamo/item"
-	"github.com/dynamo-cmdline/dynamo/table"
 )
 
 // A wayOut is a command with --json, and the exit code that it ends with.
@@ -144,7 +144,7 @@ func TestJSONOnEveryWayOut(t *testing.T) {
 	seen := map[string]bool{}
 	for _, w := range waysOut {
 		args := append(strings.Fields(os.Expand(w.args, expand)), "--json")
-		seen[strings.Join(verbOf(newApp(streams{}), args), " ")] = true
+		seen[strings.Join(verbOf(newApp(new(show.Streams)), args), " ")] = true
 		t.Run(args[0]+"/"+w.name, func(t *testing.T) {
 			if w.fault.Kind != "" {
 				proxy := world.Account("dev").Proxy
@@ -156,12 +156,12 @@ func TestJSONOnEveryWayOut(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(t.Context())
 			defer cancel(nil)
 			if w.sent != nil {
-				cancel(stopped{w.sent})
+				cancel(show.Stopped{Signal: w.sent})
 			}
 			requireJSON(t, w, ctx, args)
 		})
 	}
-	for _, c := range newApp(streams{}).Commands {
+	for _, c := range newApp(new(show.Streams)).Commands {
 		for _, verb := range append([]*cli.Command{c}, c.Subcommands...) {
 			name := strings.TrimSpace(c.Name + " " + strings.TrimPrefix(verb.Name, c.Name))
 			if !seen[name] && slices.ContainsFunc(verb.Flags, func(f cli.Flag) bool { return f.Names()[0] == "json" }) {
@@ -174,7 +174,7 @@ func TestJSONOnEveryWayOut(t *testing.T) {
 // Whatever is asked for wrongly, and however JSON is.
 func TestJSONOfEveryUsageError(t *testing.T) {
 	inWorldOf(t)
-	for _, c := range newApp(streams{}).Commands {
+	for _, c := range newApp(new(show.Streams)).Commands {
 		for _, verb := range append([]*cli.Command{c}, c.Subcommands...) {
 			words := []string{c.Name}
 			if verb != c {
@@ -200,7 +200,7 @@ func TestJSONOfEveryUsageError(t *testing.T) {
 // A panic is an error like others: exit 1, one object.
 func TestPanic(t *testing.T) {
 	inWorldOf(t)
-	broken := func(s streams) *cli.App {
+	broken := func(s *show.Streams) *cli.App {
 		app := newApp(s)
 		app.Command("runs").Action = func(*cli.Context) error { panic("a bug") }
 		return app
@@ -220,15 +220,15 @@ func TestPanic(t *testing.T) {
 func TestPanicElsewhere(t *testing.T) {
 	inWorldOf(t)
 	for _, many := range []bool{false, true} {
-		broken := func(s streams) *cli.App {
+		broken := func(s *show.Streams) *cli.App {
 			app := newApp(s)
 			app.Command("runs").Action = func(c *cli.Context) error {
-				p := &printer{s: s, json: true, end: "\n"}
+				end, last := "\n", ""
 				if many {
-					say(s.out, "%s", `{"command":"compare","tables":[`)
-					p.end, p.last = "", `],"failed":1}`+"\n"
+					show.Say(s.Out, "%s", `{"command":"compare","tables":[`)
+					end, last = "", `],"failed":1}`+"\n"
 				}
-				p.begin()
+				s.Differences(end, last)
 				return copier.Run(c.Context, panicking{}, nil, copier.Options{})
 			}
 			return app
@@ -248,34 +248,6 @@ func (panicking) Segments() int { return 1 }
 
 func (panicking) Read(context.Context, int, item.Cursor, int, *item.Page) error {
 	panic("a bug in the engine")
-}
-
-// The worst of several ends by severity, not by number.
-func TestSeverity(t *testing.T) {
-	ends := map[int]error{130: stopped{os.Interrupt}, 143: stopped{syscall.SIGTERM}}
-	for i, code := range severity {
-		if ends[code] == nil {
-			ends[code] = kindError(code)
-		}
-		for _, milder := range severity[i+1:] {
-			if ends[milder] == nil {
-				ends[milder] = kindError(milder)
-			}
-			if milder == 143 {
-				continue // two names for one end
-			}
-			if worse(ends[milder], ends[code]) != ends[code] || worse(ends[code], ends[milder]) != ends[code] { //nolint:errorlint // the very same
-				t.Errorf("%d is no worse than %d", code, milder)
-			}
-		}
-	}
-	if hasFailed(nil) || hasFailed(kindError(3)) || !hasFailed(kindError(4)) {
-		t.Error("the wrong tables count as failed")
-	}
-}
-
-func kindError(code int) error {
-	return &table.Error{Kind: table.Kind(code), Err: fmt.Errorf("code %d", code)}
 }
 
 // inWorldOf has the test see what the scripts see: the accounts, and an empty directory to work in.
@@ -298,7 +270,7 @@ func verbOf(app *cli.App, args []string) []string {
 }
 
 // runHere runs the command in this process, with files for its streams.
-func runHere(t *testing.T, ctx context.Context, app func(streams) *cli.App, args []string) (out, errs string, code int) { //nolint:revive // t is first in tests
+func runHere(t *testing.T, ctx context.Context, app func(*show.Streams) *cli.App, args []string) (out, errs string, code int) { //nolint:revive // t is first in tests
 	t.Helper()
 	var files [3]*os.File
 	for i := range files {
@@ -312,7 +284,7 @@ func runHere(t *testing.T, ctx context.Context, app func(streams) *cli.App, args
 	args = append([]string{"dynamo"}, args...)
 	s := newStreams(files[0], files[1], files[2], args)
 	ended := make(chan int, 1)
-	s.exit = func(code int) {
+	s.Exit = func(code int) {
 		ended <- code
 		runtime.Goexit()
 	}

@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"log/slog"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
 
+	"github.com/dynamo-cmdline/dynamo/cmd/dynamo/internal/show"
 	"github.com/dynamo-cmdline/dynamo/item"
 	"github.com/dynamo-cmdline/dynamo/query"
 	"github.com/dynamo-cmdline/dynamo/table"
@@ -20,18 +20,18 @@ import (
 
 // queryOptions are the flags of query.
 type queryOptions struct {
-	end     end
-	table   string
-	query   query.Query
-	head    bool
-	count   bool
-	unique  string       // attribute; "" for items
-	output  query.Format // "" chooses
-	cells   bool         // CSV is for a spreadsheet
-	display display
+	end    end
+	table  string
+	query  query.Query
+	head   bool
+	count  bool
+	unique string       // attribute; "" for items
+	output query.Format // "" chooses
+	cells  bool         // CSV is for a spreadsheet
+	json   bool         // is spoken, unless output says otherwise
 }
 
-func queryCommand(s streams) *cli.Command {
+func queryCommand(s *show.Streams) *cli.Command {
 	return &cli.Command{
 		Name: "query", Usage: "look at items of a table or index",
 		UsageText: `dynamo query --table orders customer#42 --env prod
@@ -72,7 +72,7 @@ Exit codes: 0 done, 1 failed, 2 usage or configuration, 6 credentials or permiss
 			&cli.BoolFlag{Name: "eventual", Usage: "eventually consistent reads: half the read cost", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "spreadsheet", Usage: "with --output csv: a ' before texts that a spreadsheet would run", DisableDefaultText: true},
 			&cli.StringFlag{Name: "output", Usage: "`FORMAT`: table, json, jsonl, ddb, csv or yaml", DefaultText: "table on a terminal, else jsonl"},
-		}, envFlags()...),
+		}, envFlags(s)...),
 		OnUsageError: usageError,
 		Action: func(c *cli.Context) error {
 			o, err := queryFlags(c)
@@ -86,8 +86,8 @@ Exit codes: 0 done, 1 failed, 2 usage or configuration, 6 credentials or permiss
 
 func queryFlags(c *cli.Context) (queryOptions, error) {
 	o := queryOptions{
-		end: endFlags(c, "env"), table: c.String("table"), display: displayFlags(c),
-		head: c.Bool("head"), count: c.Bool("count"), unique: c.String("unique"), output: query.Format(c.String("output")), cells: c.Bool("spreadsheet"),
+		end: endFlags(c, "env"), table: c.String("table"),
+		head: c.Bool("head"), count: c.Bool("count"), json: c.Bool("json"), unique: c.String("unique"), output: query.Format(c.String("output")), cells: c.Bool("spreadsheet"),
 		query: query.Query{
 			Sort: c.String("sk"), Index: c.String("index"), Filter: c.String("filter"), Limit: c.Int("limit"),
 			Reverse: c.Bool("reverse"), Eventual: c.Bool("eventual"), Stall: c.Duration("max-retry-time"),
@@ -186,7 +186,7 @@ func (o *queryOptions) results() error {
 		return badUsage("add --output csv", "--spreadsheet means nothing without --output csv")
 	case values && o.output != "":
 		return badUsage("", "--output is a form of items, and no items are shown")
-	case o.display.json && o.output != "" && o.output != query.JSON && o.output != query.JSONLines && o.output != query.DynamoLines:
+	case o.json && o.output != "" && o.output != query.JSON && o.output != query.JSONLines && o.output != query.DynamoLines:
 		return badUsage("", "--json, and --output %s", o.output)
 	}
 	switch {
@@ -203,7 +203,7 @@ func (o *queryOptions) format(terminal bool) query.Format {
 	switch {
 	case o.output != "":
 		return o.output
-	case o.display.json:
+	case o.json:
 		return query.JSON
 	case terminal:
 		return query.Aligned
@@ -221,9 +221,8 @@ func asUsage(err error) error {
 }
 
 // runQuery prints what is selected, and how many items that were.
-func runQuery(ctx context.Context, o queryOptions, s streams) error {
-	log := o.display.logger(s)
-	t, err := o.end.table(ctx, o.table, log, s)
+func runQuery(ctx context.Context, o queryOptions, s *show.Streams) error {
+	t, err := o.end.table(ctx, o.table, s)
 	if err != nil {
 		return err
 	}
@@ -231,17 +230,17 @@ func runQuery(ctx context.Context, o queryOptions, s streams) error {
 	if err != nil {
 		return interrupted(ctx, err)
 	}
-	o.tell(plan, log, s)
+	o.tell(plan, s)
 
-	reading, stop := untilClosed(ctx, s.out)
+	reading, stop := show.UntilClosed(ctx, s.Out)
 	defer stop()
-	defer s.data()()
-	out := newStream(s.dataTo())
+	defer s.Data()()
+	out := show.NewOutput(s.DataTo())
 	n, omitted, err := o.print(plan.Read(reading), plan.Selection.Keys, out, s)
-	if flushed := out.Flush(); err == nil || errors.Is(flushed, errClosed) {
+	if flushed := out.Flush(); err == nil || errors.Is(flushed, show.ErrClosed) {
 		err = flushed
 	}
-	if errors.Is(err, errClosed) {
+	if errors.Is(err, show.ErrClosed) {
 		return nil
 	}
 	if err != nil {
@@ -249,26 +248,26 @@ func runQuery(ctx context.Context, o queryOptions, s streams) error {
 			err = fmt.Errorf("write the result: %w", flushed)
 		}
 		if err = interrupted(ctx, err); out.Begun() {
-			s.speak() // no object behind what was printed
+			s.Spoken() // no object behind what was printed
 		}
 		return err
 	}
 	if len(omitted) > 0 {
-		o.display.note(s, log, fmt.Sprintf("not shown: %s (see --attributes and --output)", list(omitted, 12)))
+		s.Note(fmt.Sprintf("not shown: %s (see --attributes and --output)", show.List(omitted, 12)))
 	}
-	if o.display.json {
-		log.Info("queried", "items", n)
-	} else if !o.display.quiet {
-		say(s.err, "%d items queried.\n", n)
+	if s.JSON {
+		s.Log().Info("queried", "items", n)
+	} else if !s.Quiet {
+		s.Say("%d items queried.\n", n)
 	}
 	return nil
 }
 
 // tell says, before it is done, what is to be known about it.
-func (o *queryOptions) tell(plan *table.QueryPlan, log *slog.Logger, s streams) {
+func (o *queryOptions) tell(plan *table.QueryPlan, s *show.Streams) {
 	for _, note := range plan.Notes {
 		if note != plan.Selection.Lacking || !o.count {
-			o.display.note(s, log, note)
+			s.Note(note)
 		}
 	}
 	if !plan.Selection.Scan {
@@ -278,11 +277,11 @@ func (o *queryOptions) tell(plan *table.QueryPlan, log *slog.Logger, s streams) 
 	if o.query.Index != "" {
 		what = "all of index " + o.query.Index + " of " + plan.Table.String()
 	}
-	o.display.note(s, log, fmt.Sprintf("no key: scanning %s: about %s items, %s, %s read units", what, count(plan.Items), size(plan.Bytes), count(int64(plan.Units+0.999))))
+	s.Note(fmt.Sprintf("no key: scanning %s: about %s items, %s, %s read units", what, show.Count(plan.Items), show.Size(plan.Bytes), show.Count(int64(plan.Units+0.999))))
 }
 
 // print reads all items and writes what was asked for.
-func (o *queryOptions) print(items iter.Seq2[item.Item, error], keys []string, out *stream, s streams) (n int64, omitted []string, err error) {
+func (o *queryOptions) print(items iter.Seq2[item.Item, error], keys []string, out *show.Output, s *show.Streams) (n int64, omitted []string, err error) {
 	if o.count {
 		for _, err := range items {
 			if err != nil {
@@ -290,7 +289,7 @@ func (o *queryOptions) print(items iter.Seq2[item.Item, error], keys []string, o
 			}
 			n++
 		}
-		say(out, "%d\n", n)
+		show.Say(out, "%d\n", n)
 		return n, nil, nil
 	}
 	w, err := o.writer(keys, out, s)
@@ -326,33 +325,14 @@ type itemWriter interface {
 	Abandon()
 }
 
-func (o *queryOptions) writer(keys []string, out *stream, s streams) (itemWriter, error) {
+func (o *queryOptions) writer(keys []string, out *show.Output, s *show.Streams) (itemWriter, error) {
 	if o.unique != "" {
-		return query.NewValues(out, o.unique, o.display.json), nil
+		return query.NewValues(out, o.unique, s.JSON), nil
 	}
-	options := query.Options{Keys: keys, Attributes: o.query.Attributes, Spreadsheet: o.cells, Visible: isTerminal(s.out)}
-	if width, _, err := term.GetSize(int(s.out.Fd())); err == nil {
+	options := query.Options{Keys: keys, Attributes: o.query.Attributes, Spreadsheet: o.cells, Visible: show.IsTerminal(s.Out)}
+	if width, _, err := term.GetSize(int(s.Out.Fd())); err == nil {
 		options.Width = width
 	}
-	w, err := query.NewWriter(out, o.format(isTerminal(s.out)), options)
+	w, err := query.NewWriter(out, o.format(show.IsTerminal(s.Out)), options)
 	return w, asUsage(err)
-}
-
-// list writes the first few names.
-func list(names []string, most int) string {
-	text := strings.Join(names[:min(len(names), most)], ", ")
-	if len(names) > most {
-		text += fmt.Sprintf(" and %d more", len(names)-most)
-	}
-	return text
-}
-
-// note says something that is neither the result nor an error.
-func (d display) note(s streams, log *slog.Logger, text string) {
-	switch {
-	case d.json:
-		log.Info(text)
-	case !d.quiet:
-		say(s.err, "%s\n", text)
-	}
 }

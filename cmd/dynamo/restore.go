@@ -2,16 +2,18 @@ package main
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/dynamo-cmdline/dynamo/cmd/dynamo/internal/show"
 	"github.com/dynamo-cmdline/dynamo/table"
 )
 
-func restoreCommand(s streams) *cli.Command {
+func restoreCommand(s *show.Streams) *cli.Command {
 	return &cli.Command{
 		Name: "restore", Usage: "put the items of a backup or a dump back into a table",
 		UsageText: `dynamo restore --table orders --env dev             # lists what it could be restored from
@@ -49,7 +51,7 @@ has the table, 130 interrupted, 143 terminated.`,
 			&cli.DurationFlag{Name: "backup-settle", Value: time.Minute, Usage: "`AGE` that the backup must have before the first change"},
 			&cli.BoolFlag{Name: "resume", Usage: "go on with the latest unfinished run of this very restore; begin one where there is none", DisableDefaultText: true},
 		}, slices.DeleteFunc(slices.Concat(compareFlags(), repairFlags(), commonFlags()), notForRestore),
-			[]cli.Flag{&cli.StringFlag{Name: "run-dir", Usage: "`DIR` where runs are kept", DefaultText: "$XDG_STATE_HOME/dynamo"}}, envFlags()),
+			[]cli.Flag{&cli.StringFlag{Name: "run-dir", Usage: "`DIR` where runs are kept", DefaultText: "$XDG_STATE_HOME/dynamo"}}, envFlags(s)),
 		OnUsageError: usageError,
 		Action: func(c *cli.Context) error {
 			o, err := restoreFlags(c)
@@ -103,14 +105,13 @@ func restoreFlags(c *cli.Context) (o restoreOptions, err error) {
 	return o, nil
 }
 
-func runRestore(ctx context.Context, o restoreOptions, s streams) error {
+func runRestore(ctx context.Context, o restoreOptions, s *show.Streams) error {
 	conf, err := readConfig(o.config)
 	if err != nil {
 		return err
 	}
 	o.copy.Protected = table.Guard(conf.Protected)
-	log := o.display.logger(s)
-	target, err := o.target.table(ctx, o.table, log, s)
+	target, err := o.target.table(ctx, o.table, s)
 	if err != nil {
 		return err
 	}
@@ -119,16 +120,13 @@ func runRestore(ctx context.Context, o restoreOptions, s streams) error {
 			return interrupted(ctx, err)
 		}
 	}
-	return o.display.results(s, "restore", []result{restoreOne(ctx, o, target, newProgress(s, o.display, log), s)})
+	return s.Results("restore", []show.Outcome{restoreOne(ctx, o, target, s)})
 }
 
-func restoreOne(ctx context.Context, o restoreOptions, target *table.Table, show *progress, s streams) result {
-	defer show.stop()
-	r := result{name: o.table}
-	o.copy.Watch = show.phase
-	plan, do := target.PlanRestore, target.Restore
+func restoreOne(ctx context.Context, o restoreOptions, target *table.Table, s *show.Streams) show.Outcome {
+	name, plan, do := o.table, target.PlanRestore, target.Restore
 	if o.as != "" {
-		r.name = o.as
+		name = o.as
 		plan = func(ctx context.Context, from string, c table.CopyOptions) (table.Plan, error) {
 			return target.PlanRestoreAs(ctx, from, o.as, c)
 		}
@@ -137,16 +135,48 @@ func restoreOne(ctx context.Context, o restoreOptions, target *table.Table, show
 		}
 	}
 	if o.dryRun {
+		progress := s.Progress()
+		o.copy.Watch = progress.Phase
 		plan, err := plan(ctx, o.from, o.copy)
-		r.plan = &plan
-		return r.with(interrupted(ctx, err))
+		progress.Stop()
+		return show.Planned(name, plan, interrupted(ctx, err))
 	}
-	o.copy.Confirm = func(plan table.Plan) error {
-		show.stop()
-		return r.confirm(ctx, plan, o.yes, o.display, s)
+	return attend(ctx, name, o.yes, o.copy.RunDir, s, func(a attendance) (table.Summary, error) {
+		o.copy.Confirm, o.copy.Watch = a.confirm, a.watch
+		return do(ctx, o.from, o.copy)
+	})
+}
+
+var (
+	errNoBackup     = errors.New("which backup is not said")
+	errNothingThere = errors.New("there is nothing of AWS's to restore it from")
+)
+
+// chooseBackup lists what the table could be restored from, and lets a person pick.
+func chooseBackup(ctx context.Context, o restoreOptions, target *table.Table, s *show.Streams) (string, error) {
+	there, err := target.Restorable(ctx)
+	if err != nil {
+		return "", err
 	}
-	summary, err := do(ctx, o.from, o.copy)
-	show.stop()
-	r.summary = &summary
-	return r.with(left(summary, o.copy.RunDir, interrupted(ctx, err)))
+	hint := "name one: --from ARN"
+	if there.Recovery != nil {
+		hint += ", --from pitr:latest"
+	}
+	refusal := &table.Error{Kind: table.Usage, Hint: hint + ", or a dump: --from DIR", Err: errNoBackup}
+	if len(there.Backups) == 0 && there.Recovery == nil {
+		refusal.Hint, refusal.Err = "a dump is restored by its place: --from DIR", errNothingThere
+		if !there.Exists {
+			refusal.Kind, refusal.Err = table.Mismatch, errors.New("neither the table "+o.table+" nor a backup of it is there")
+		}
+	}
+	if s.JSON {
+		return "", s.Object(there, nil, refusal)
+	}
+	if err := s.Show(show.Restorable{Restorable: there}); err != nil {
+		return "", err
+	}
+	if errors.Is(refusal, errNoBackup) && s.Interactive() {
+		return s.AskBackup(ctx, there)
+	}
+	return "", refusal
 }

@@ -1,14 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"fmt"
-	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/dynamo-cmdline/dynamo/cmd/dynamo/internal/show"
 	"github.com/dynamo-cmdline/dynamo/table"
 )
 
@@ -18,11 +17,10 @@ type resumeOptions struct {
 	config      string
 	allow       string
 	yes         bool
-	display     display
 	stall       time.Duration
 }
 
-func resumeCommand(s streams) *cli.Command {
+func resumeCommand(s *show.Streams) *cli.Command {
 	return &cli.Command{
 		Name: "resume", Usage: "go on with an interrupted run", ArgsUsage: "[RUN]",
 		UsageText: `dynamo resume                                      # the latest unfinished run
@@ -37,7 +35,7 @@ The exit codes are those of the run's own command; 7 where the directory is dama
 			&cli.BoolFlag{Name: "yes", Usage: "answer yes to the question", DisableDefaultText: true},
 			&cli.StringFlag{Name: "allow-protected", Usage: "`PROFILE/TABLE` of a protected target that may be written to"},
 			&cli.StringFlag{Name: "config", Usage: "`FILE` instead of dynamo.yaml in the working directory"},
-		}, everyFlags()...),
+		}, everyFlags(s)...),
 		OnUsageError: usageError,
 		Action: func(c *cli.Context) error {
 			if c.NArg() > 1 {
@@ -51,37 +49,30 @@ The exit codes are those of the run's own command; 7 where the directory is dama
 				stall = c.Duration("max-retry-time")
 			}
 			return runResume(c.Context, resumeOptions{
-				run: c.Args().First(), runDir: c.String("run-dir"), config: c.String("config"), allow: c.String("allow-protected"), yes: c.Bool("yes"), display: displayFlags(c), stall: stall,
+				run: c.Args().First(), runDir: c.String("run-dir"), config: c.String("config"), allow: c.String("allow-protected"), yes: c.Bool("yes"), stall: stall,
 			}, s)
 		},
 	}
 }
 
-func runResume(ctx context.Context, o resumeOptions, s streams) error {
+func runResume(ctx context.Context, o resumeOptions, s *show.Streams) error {
 	conf, err := readConfig(o.config)
 	if err != nil {
 		return err
 	}
-	log := o.display.logger(s)
-	show := newProgress(s, o.display, log)
-	defer show.stop()
-	var r result
-	summary, err := table.Resume(ctx, o.run, table.ResumeOptions{
-		RunDir: o.runDir, Stall: o.stall, Protected: table.Guard(conf.Protected), AllowProtected: o.allow,
-		Account: s.reach(ctx, table.AccountOptions{Stall: o.stall}, log),
-		Confirm: func(plan table.Plan) error { return r.confirm(ctx, plan, o.yes, o.display, s) },
-		Watch:   show.phase,
-	})
-	show.stop()
-	r.name, r.summary = summary.Source.Table, &summary
 	command := "resume"
-	if summary.Command != "" {
-		command = summary.Command
-	}
-	return o.display.results(s, command, []result{r.with(left(summary, o.runDir, interrupted(ctx, err)))})
+	done := attend(ctx, "", o.yes, o.runDir, s, func(a attendance) (table.Summary, error) {
+		m, err := table.Resume(ctx, o.run, table.ResumeOptions{
+			RunDir: o.runDir, Stall: o.stall, Protected: table.Guard(conf.Protected), AllowProtected: o.allow,
+			Account: reach(ctx, table.AccountOptions{Stall: o.stall}, s), Confirm: a.confirm, Watch: a.watch,
+		})
+		command = cmp.Or(m.Command, command)
+		return m, err
+	})
+	return s.Results(command, []show.Outcome{done})
 }
 
-func runsCommand(s streams) *cli.Command {
+func runsCommand(s *show.Streams) *cli.Command {
 	return &cli.Command{
 		Name: "runs", Usage: "list runs: when, what, how far, how they ended",
 		UsageText: `dynamo runs
@@ -102,58 +93,11 @@ dynamo runs --json`,
 			if err != nil {
 				return err
 			}
-			if c.Bool("json") {
-				return s.object(struct {
-					Command string      `json:"command"`
-					Runs    []table.Run `json:"runs"`
-				}{"runs", list}, nil, nil)
+			if len(list) == 0 && !s.JSON {
+				s.Say("There are no runs.\n")
+				return nil
 			}
-			return printRuns(s, list)
+			return s.Show(show.Runs(list))
 		},
 	}
-}
-
-func printRuns(s streams, list []table.Run) error {
-	if len(list) == 0 {
-		say(s.err, "There are no runs.\n")
-		return nil
-	}
-	tab := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
-	say(tab, "RUN\tWHAT\tFROM\tTO\tSTATE\tHOW FAR\n")
-	for _, r := range list {
-		if r.Command == "" {
-			say(tab, "%s\t\t\t\t%s\t%s\n", r.Name, r.State, r.Message)
-			continue
-		}
-		side := func(d table.Description) string {
-			name := strings.TrimPrefix(d.Profile+"/"+d.Table, "/")
-			if d.Backup != "" {
-				return "backup of " + name
-			}
-			return name
-		}
-		say(tab, "%s\t%s\t%s\t%s\t%s\t%s\n", r.Name, strings.TrimSpace(r.Command+" "+string(r.Mode)), side(r.Source), side(r.Target), r.State, howFar(r))
-	}
-	return tab.Flush()
-}
-
-// howFar is what a run has done and, where it has ended, how.
-func howFar(r table.Run) string {
-	var parts []string
-	if r.State != "done" {
-		parts = append(parts, r.Phase)
-	}
-	for _, n := range []struct {
-		count int64
-		what  string
-	}{{r.Deleted, "deleted"}, {r.Written, "written"}, {r.Rejected, "rejected"}} {
-		if n.count > 0 {
-			parts = append(parts, count(n.count)+" "+n.what)
-		}
-	}
-	parts = append(parts, fmt.Sprintf("%.1f s", r.Seconds))
-	if r.Message != "" {
-		parts = append(parts, r.Message)
-	}
-	return strings.Join(parts, ", ")
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/dynamo-cmdline/dynamo/cmd/dynamo/internal/show"
 	"github.com/dynamo-cmdline/dynamo/scaling"
 	"github.com/dynamo-cmdline/dynamo/table"
 )
@@ -23,10 +24,9 @@ type scaleOptions struct {
 	save, from string   // files
 	scale      table.ScaleOptions
 	dryRun     bool
-	display    display
 }
 
-func scaleCommand(s streams) *cli.Command {
+func scaleCommand(s *show.Streams) *cli.Command {
 	also := func(name, other, usage string) cli.Flag {
 		return &cli.StringFlag{Name: name, Aliases: []string{other}, Usage: usage}
 	}
@@ -71,9 +71,9 @@ Exit codes: 0 done or nothing to do, 1 failed, 2 usage or configuration, 6 crede
 			&cli.BoolFlag{Name: "dry-run", Usage: "print what would be done, change nothing", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "yes", Usage: "accepted as everywhere: scale asks nothing", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "json", Usage: "one JSON object on stdout, JSON log lines on stderr", DisableDefaultText: true},
-			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "errors only on stderr", DisableDefaultText: true},
-			&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "one line a request on stderr", DisableDefaultText: true},
-			&cli.BoolFlag{Name: "no-progress", Usage: "no lines about what is being done", DisableDefaultText: true},
+			&cli.BoolFlag{Name: "quiet", Destination: &s.Quiet, Aliases: []string{"q"}, Usage: "errors only on stderr", DisableDefaultText: true},
+			&cli.BoolFlag{Name: "verbose", Destination: &s.Verbose, Aliases: []string{"v"}, Usage: "one line a request on stderr", DisableDefaultText: true},
+			&cli.BoolFlag{Name: "no-progress", Destination: &s.NoProgress, Usage: "no lines about what is being done", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "no-color", Usage: "no colours (also: NO_COLOR)", DisableDefaultText: true},
 			retryFlag(),
 			&cli.StringFlag{Name: "run-dir", Usage: "keep what was in `DIR`/scale", DefaultText: "$XDG_STATE_HOME/dynamo, else ~/.local/state/dynamo"},
@@ -101,7 +101,6 @@ func scaleFlags(c *cli.Context) (scaleOptions, error) {
 	if err := noEmpty(c, notEmpty); err != nil {
 		return o, err
 	}
-	o.display = displayFlags(c)
 	o.env = endFlags(c, "env")
 	o.env.options.Region = strings.TrimSpace(o.env.options.Region)
 	o.scale = table.ScaleOptions{RunDir: c.String("run-dir"), Stall: c.Duration("max-retry-time")}
@@ -118,7 +117,7 @@ func scaleFlags(c *cli.Context) (scaleOptions, error) {
 		return o, badUsage("put it back first, then scale", "--from puts back exactly what was saved: nothing else can be asked for")
 	case o.from == "" && len(o.tables) == 0:
 		return o, badUsage("see: dynamo scale --help", "--table NAME is missing")
-	case o.save == "-" && o.display.json:
+	case o.save == "-" && c.Bool("json"):
 		return o, badUsage("name a file", "--save - and --json both want the standard output")
 	case o.from == "" && o.save == "" && !asked:
 		return o, badUsage("see: dynamo scale --help", "nothing is asked for: no mode, no capacity, no range")
@@ -197,9 +196,8 @@ func positive(c *cli.Context, name string, errs *[]error) int64 {
 }
 
 // runScale scales all tables at once, and says what came of each.
-func runScale(ctx context.Context, o scaleOptions, s streams) error {
-	log := o.display.logger(s)
-	account, err := o.env.open(ctx, log, s)
+func runScale(ctx context.Context, o scaleOptions, s *show.Streams) error {
+	account, err := o.env.open(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -220,38 +218,48 @@ func runScale(ctx context.Context, o scaleOptions, s streams) error {
 	if err != nil {
 		return interrupted(ctx, err)
 	}
-	results := make([]scaleResult, len(names))
+	results := make([]show.Scaled, len(names))
 	tables := make([]*table.Table, len(names))
 	for i, name := range names {
-		results[i].name = name
-		tables[i], results[i].err = account.Table(name)
-		if len(names) == 1 && results[i].err != nil {
-			return results[i].err
+		results[i].Name = name
+		tables[i], results[i].Err = account.Table(name)
+		if len(names) == 1 && results[i].Err != nil {
+			return results[i].Err
 		}
 	}
-	show := newDoings(s, o.display, log)
+	steps := s.Steps()
 	if o.save != "" {
-		ok := saveAll(ctx, o, tables, results, show, s)
-		if o.save == "-" {
-			s.out = s.err // what was saved has it to itself
-		}
+		ok := saveAll(ctx, o, tables, results, steps, s)
 		if !ok || o.only() {
-			return o.display.scaled(s, results, show)
+			return scaled(o, results, steps, s)
 		}
 	}
-	each(tables, results, s, func(t *table.Table, r *scaleResult) {
+	each(tables, results, s, func(t *table.Table, r *show.Scaled) {
 		options := o.scale
-		options.From, options.Watch = saved[r.name], show.watch(r.name)
+		options.From, options.Watch = saved[r.Name], steps.Watch(r.Name)
 		if o.dryRun {
 			plan, err := t.PlanScale(ctx, options)
-			r.plan, r.err = &plan, interrupted(ctx, err)
+			r.Plan, r.Err = &plan, interrupted(ctx, err)
 			return
 		}
 		summary, err := t.Scale(ctx, options)
-		r.summary, r.err = &summary, unfinished(summary, interrupted(ctx, err))
-		show.end(r.name)
+		r.Summary, r.Err = &summary, unfinished(summary, interrupted(ctx, err))
+		steps.End(r.Name)
 	})
-	return o.display.scaled(s, results, show)
+	return scaled(o, results, steps, s)
+}
+
+// scaled prints what came of all tables and returns the worst error.
+func scaled(o scaleOptions, results []show.Scaled, steps *show.Steps, s *show.Streams) error {
+	steps.Stop()
+	list := make([]show.Outcome, len(results))
+	for i, r := range results {
+		list[i] = r.Outcome()
+	}
+	if o.save == "-" { // what was saved has stdout to itself
+		return s.ResultsTo(s.Err, "scale", list)
+	}
+	return s.Results("scale", list)
 }
 
 // unfinished adds to the hint what a run that broke off has left behind.
@@ -283,15 +291,15 @@ func (o scaleOptions) only() bool {
 const atOnce = 8
 
 // each calls f for every table that was opened, several at a time.
-func each(tables []*table.Table, results []scaleResult, s streams, f func(*table.Table, *scaleResult)) {
+func each(tables []*table.Table, results []show.Scaled, s *show.Streams, f func(*table.Table, *show.Scaled)) {
 	var g errgroup.Group
 	g.SetLimit(atOnce)
 	for i, t := range tables {
-		if results[i].err != nil {
+		if results[i].Err != nil {
 			continue
 		}
 		g.Go(func() error {
-			defer s.guard()
+			defer s.Guard()
 			f(t, &results[i])
 			return nil
 		})
@@ -322,29 +330,29 @@ func namesIn(o scaleOptions, list []table.SavedScaling) ([]string, error) {
 
 // saveAll reads all tables and writes the file. If one cannot be read there is
 // none, and it returns false.
-func saveAll(ctx context.Context, o scaleOptions, tables []*table.Table, results []scaleResult, show *doings, s streams) bool {
-	each(tables, results, s, func(t *table.Table, r *scaleResult) {
+func saveAll(ctx context.Context, o scaleOptions, tables []*table.Table, results []show.Scaled, steps *show.Steps, s *show.Streams) bool {
+	each(tables, results, s, func(t *table.Table, r *show.Scaled) {
 		options := o.scale
-		options.Watch = show.watch(r.name)
+		options.Watch = steps.Watch(r.Name)
 		saved, err := t.Scaling(ctx, options)
-		r.saved, r.profile, r.err = &saved, t.Account().Profile(), interrupted(ctx, err)
-		show.end(r.name)
+		r.Saved, r.Profile, r.Err = &saved, t.Account().Profile(), interrupted(ctx, err)
+		steps.End(r.Name)
 	})
 	var list []table.SavedScaling
 	var err, worst error
 	for _, r := range results {
-		worst = worse(worst, r.err)
-		if r.err == nil {
-			list = append(list, *r.saved)
+		worst = show.Worse(worst, r.Err)
+		if r.Err == nil {
+			list = append(list, *r.Saved)
 		}
 	}
 	if worst != nil { // what became of the others follows from that, and is no worse
-		err = &table.Error{Kind: table.Kind(exitCode(worst)), Err: errNotSaved}
+		err = &table.Error{Kind: table.Kind(show.ExitCode(worst)), Err: errNotSaved}
 	}
 	switch {
 	case err != nil || o.dryRun:
 	case o.save == "-":
-		if err = table.WriteScaling(s.out, list); err != nil {
+		if err = table.WriteScaling(s.Out, list); err != nil {
 			err = fmt.Errorf("write what was saved: %w", err)
 		}
 	default:
@@ -352,12 +360,12 @@ func saveAll(ctx context.Context, o scaleOptions, tables []*table.Table, results
 	}
 	for i := range results {
 		r := &results[i]
-		if r.err == nil {
-			r.err = err
+		if r.Err == nil {
+			r.Err = err
 		}
 		if err == nil && !o.dryRun {
-			if r.file = o.save; r.file == "-" {
-				r.file = "stdout"
+			if r.File = o.save; r.File == "-" {
+				r.File = "stdout"
 			}
 		}
 	}

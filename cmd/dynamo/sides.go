@@ -2,11 +2,11 @@ package main
 
 import (
 	"context"
-	"log/slog"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/dynamo-cmdline/dynamo/cmd/dynamo/internal/show"
 	"github.com/dynamo-cmdline/dynamo/table"
 )
 
@@ -44,20 +44,20 @@ func (o *compareOptions) dumps(c *cli.Context) error {
 }
 
 // open opens the accounts of the sides that are tables.
-func (o *compareOptions) open(ctx context.Context, log *slog.Logger, s streams) (err error) {
+func (o *compareOptions) open(ctx context.Context, s *show.Streams) (err error) {
 	if o.sourceDump == "" {
-		if o.from, err = o.source.open(ctx, log, s); err != nil {
+		if o.from, err = o.source.open(ctx, s); err != nil {
 			return err
 		}
 	}
 	if o.targetDump == "" {
-		o.to, err = o.target.open(ctx, log, s)
+		o.to, err = o.target.open(ctx, s)
 	}
 	return err
 }
 
 // names are the tables to compare. What a dump is of it says itself.
-func (o *compareOptions) names(ctx context.Context, conf config, s streams) ([]string, error) {
+func (o *compareOptions) names(ctx context.Context, conf config, s *show.Streams) ([]string, error) {
 	if o.sourceDump != "" && o.targetDump != "" {
 		return []string{"the dumps"}, nil
 	}

@@ -2,24 +2,22 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"path"
-	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/dynamo-cmdline/dynamo/cmd/dynamo/internal/show"
 	"github.com/dynamo-cmdline/dynamo/table"
 )
 
 // tablesOptions are the flags of tables.
 type tablesOptions struct {
-	end     end
-	globs   []string // empty for all
-	display display
+	end   end
+	globs []string // empty for all
 }
 
-func tablesCommand(s streams) *cli.Command {
+func tablesCommand(s *show.Streams) *cli.Command {
 	return &cli.Command{
 		Name: "tables", Usage: "the tables of an account and region",
 		UsageText: `dynamo tables --env prod
@@ -30,7 +28,7 @@ described is shown as unknown.
 Exit codes: 0 done, 1 failed, 2 usage or configuration, 6 credentials or permission.`,
 		Flags: append([]cli.Flag{
 			&cli.StringSliceFlag{Name: "table", Aliases: []string{"t"}, Usage: "only `NAME`; repeatable, and a glob like 'orders-*'"},
-		}, envFlags()...),
+		}, envFlags(s)...),
 		OnUsageError: usageError,
 		Action: func(c *cli.Context) error {
 			for _, check := range []func(*cli.Context) error{noArguments, noEmptyValues} {
@@ -38,28 +36,13 @@ Exit codes: 0 done, 1 failed, 2 usage or configuration, 6 credentials or permiss
 					return err
 				}
 			}
-			return runTables(c.Context, tablesOptions{endFlags(c, "env"), c.StringSlice("table"), displayFlags(c)}, s)
+			return runTables(c.Context, tablesOptions{endFlags(c, "env"), c.StringSlice("table")}, s)
 		},
 	}
 }
 
-// A listed table is a line of tables. Where it could not be described only its
-// name is known, and the error.
-type listed struct {
-	Table   string        `json:"table"`
-	Status  string        `json:"status,omitempty"`
-	Keys    *keysShown    `json:"keys"`
-	Indexes []string      `json:"indexes"`
-	Items   *int64        `json:"items"`
-	Bytes   *int64        `json:"bytes"`
-	Billing *billingShown `json:"billing"`
-	Stream  string        `json:"stream,omitempty"`
-	Error   string        `json:"error,omitempty"`
-	details table.Description
-}
-
-func runTables(ctx context.Context, o tablesOptions, s streams) error {
-	account, err := o.end.open(ctx, o.display.logger(s), s)
+func runTables(ctx context.Context, o tablesOptions, s *show.Streams) error {
+	account, err := o.end.open(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -74,25 +57,7 @@ func runTables(ctx context.Context, o tablesOptions, s streams) error {
 	if err != nil {
 		return interrupted(ctx, err)
 	}
-	if o.display.json {
-		return s.object(struct {
-			Command string   `json:"command"`
-			Profile string   `json:"profile,omitempty"`
-			Tables  []listed `json:"tables"`
-		}{"tables", account.Profile(), rows}, nil, nil)
-	}
-	if len(rows) > 0 {
-		tab := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
-		say(tab, "TABLE\tKEYS\tINDEXES\tITEMS\tSIZE\tBILLING\tSTATUS\n")
-		for _, r := range rows {
-			say(tab, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.cells()...)
-		}
-		err = tab.Flush()
-	}
-	if err != nil {
-		return fmt.Errorf("write the result: %w", err)
-	}
-	return nil
+	return s.Show(show.Tables{Profile: account.Profile(), List: rows})
 }
 
 // matching are the names that match one of the globs.
@@ -125,8 +90,8 @@ func matching(names, globs []string) ([]string, error) {
 
 // describeAll describes the tables, some at a time: AWS allows bursts of a few
 // calls, and an account may have thousands of tables.
-func describeAll(ctx context.Context, account *table.Account, names []string, s streams) ([]listed, error) {
-	rows := make([]listed, len(names))
+func describeAll(ctx context.Context, account *table.Account, names []string, s *show.Streams) ([]show.Listed, error) {
+	rows := make([]show.Listed, len(names))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(8)
 	for i, name := range names {
@@ -135,32 +100,11 @@ func describeAll(ctx context.Context, account *table.Account, names []string, s 
 			return nil, err
 		}
 		g.Go(func() error {
-			defer s.guard()
-			rows[i] = listed{Table: name}
+			defer s.Guard()
 			d, err := t.Describe(ctx)
-			if err != nil {
-				rows[i].Error = err.Error()
-				return ctx.Err()
-			}
-			keys, bill := keysOf(d.Schema), billing(d.OnDemand, d.ReadCapacity, d.WriteCapacity)
-			r := listed{Table: name, Status: d.Status, Keys: &keys, Indexes: []string{}, Items: &d.Items, Bytes: &d.Bytes, Billing: &bill, Stream: d.Stream, details: d}
-			for _, x := range d.Indexes {
-				r.Indexes = append(r.Indexes, x.Name)
-			}
-			rows[i] = r
-			return nil
+			rows[i] = show.Listed{Name: name, Description: d, Err: err}
+			return ctx.Err()
 		})
 	}
 	return rows, g.Wait()
-}
-
-func (l listed) cells() []any {
-	if l.Error != "" {
-		return []any{l.Table, "unknown", "", "", "", "", l.Error}
-	}
-	mode := "on demand"
-	if l.Billing.Mode == "provisioned" {
-		mode = fmt.Sprintf("%s/%s", count(int64(l.Billing.Read)), count(int64(l.Billing.Write)))
-	}
-	return []any{l.Table, l.details.Schema.String(), list(l.Indexes, 3), count(*l.Items), size(*l.Bytes), mode, l.Status}
 }

@@ -2,14 +2,12 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"io"
-	"log/slog"
 	"slices"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/dynamo-cmdline/dynamo/cmd/dynamo/internal/show"
 	"github.com/dynamo-cmdline/dynamo/table"
 )
 
@@ -20,10 +18,9 @@ type truncateOptions struct {
 	config      string
 	truncate    table.TruncateOptions
 	yes, dryRun bool
-	display     display
 }
 
-func truncateCommand(s streams) *cli.Command {
+func truncateCommand(s *show.Streams) *cli.Command {
 	return &cli.Command{
 		Name: "truncate", Usage: "delete every item of a table, and keep the table",
 		UsageText: `dynamo truncate --table orders --env dev
@@ -49,7 +46,7 @@ Exit codes: 0 done, 1 failed, 2 usage or configuration, 5 refused by a guard and
 			&cli.StringFlag{Name: "write-units", Usage: "most write capacity units per second, `N` or P% of the table's own"},
 			&cli.IntFlag{Name: "workers", Usage: "most batches in flight, `N`", DefaultText: "64 a core, at most 256"},
 			&cli.BoolFlag{Name: "resume", Usage: "go on with the latest unfinished truncate of this table; begin one where there is none", DisableDefaultText: true},
-		}, writeFlags(), envFlags()),
+		}, writeFlags(), envFlags(s)),
 		OnUsageError: usageError,
 		Action: func(c *cli.Context) error {
 			o, err := truncateFlags(c)
@@ -81,7 +78,7 @@ func truncateFlags(c *cli.Context) (truncateOptions, error) {
 	}
 	o = truncateOptions{
 		env: endFlags(c, "env"), tables: c.StringSlice("table"), config: c.String("config"),
-		yes: c.Bool("yes"), dryRun: c.Bool("dry-run"), display: displayFlags(c),
+		yes: c.Bool("yes"), dryRun: c.Bool("dry-run"),
 		truncate: table.TruncateOptions{
 			NoBackup: c.Bool("no-backup"), BackupSettle: settleFlag(c), Segments: c.Int("segments"), Workers: c.Int("workers"),
 			Stall: c.Duration("max-retry-time"), AllowProtected: c.String("allow-protected"),
@@ -101,14 +98,13 @@ func truncateFlags(c *cli.Context) (truncateOptions, error) {
 }
 
 // runTruncate empties each table. One that fails does not stop the others; a signal does.
-func runTruncate(ctx context.Context, o truncateOptions, s streams) error {
+func runTruncate(ctx context.Context, o truncateOptions, s *show.Streams) error {
 	conf, err := readConfig(o.config)
 	if err != nil {
 		return err
 	}
 	o.truncate.Protected = table.Guard(conf.Protected)
-	log := o.display.logger(s)
-	account, err := o.env.open(ctx, log, s)
+	account, err := o.env.open(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -116,82 +112,24 @@ func runTruncate(ctx context.Context, o truncateOptions, s streams) error {
 	if err != nil {
 		return interrupted(ctx, err)
 	}
-	var results []result
-	for _, name := range names {
-		if ctx.Err() != nil {
-			results = append(results, result{name: name}.with(fmt.Errorf("not begun: %w", context.Cause(ctx))))
-			continue
-		}
-		results = append(results, truncateOne(ctx, o, account, name, log, s))
-	}
-	return o.display.results(s, "truncate", results)
+	return eachTable(ctx, "truncate", names, s, func(name string) show.Outcome { return truncateOne(ctx, o, account, name, s) })
 }
 
 // truncateOne empties one table and says what came of it.
-func truncateOne(ctx context.Context, o truncateOptions, account *table.Account, name string, log *slog.Logger, s streams) result {
-	r := result{name: name}
+func truncateOne(ctx context.Context, o truncateOptions, account *table.Account, name string, s *show.Streams) show.Outcome {
 	target, err := account.Table(name)
 	if err != nil {
-		return r.with(err)
+		return show.Outcome{Name: name, Err: err}
 	}
-	show := newProgress(s, o.display, log)
-	defer show.stop()
-	o.truncate.Watch = show.phase
 	if o.dryRun {
+		progress := s.Progress()
+		o.truncate.Watch = progress.Phase
 		plan, err := target.PlanTruncate(ctx, o.truncate, true)
-		show.stop()
-		r.plan = &plan
-		return r.with(interrupted(ctx, err))
+		progress.Stop()
+		return show.Planned(name, plan, interrupted(ctx, err))
 	}
-	o.truncate.Confirm = func(plan table.Plan) error { return r.confirm(ctx, plan, o.yes, o.display, s) }
-	summary, err := target.Truncate(ctx, o.truncate)
-	show.stop()
-	r.summary = &summary
-	return r.with(left(summary, o.truncate.RunDir, interrupted(ctx, err)))
-}
-
-// describeTruncate shows what a truncate is about to do.
-func describeTruncate(w io.Writer, p table.Plan) {
-	say(w, "table\t%s\n", p.Target.String())
-	if e := p.Estimate; e != nil {
-		say(w, "\t%s items, just counted, about %s\n", count(e.Items), size(e.Bytes))
-		say(w, "cost\tabout %s write request units", count(int64(e.WriteUnits)))
-		if e.Basis != "" {
-			say(w, ": %s", e.Basis)
-		}
-		say(w, "\n")
-	} else {
-		say(w, "\tabout %s items, %s\n", count(p.TargetItems), size(p.TargetBytes))
-	}
-	describeCredentials(w, p.Target)
-	if p.Resumes != "" {
-		say(w, "run\t%s is gone on with\n", p.Resumes)
-	}
-	say(w, "truncate\t%s; the table and its settings stay\n", emptying(p))
-	describeBudgets(w, p)
-	switch {
-	case p.Backup:
-		say(w, "undo\tan AWS backup of the table is made first, and waited for\n")
-	case p.Resumes == "":
-		say(w, "undo\tNO backup: what is deleted is gone\n")
-	}
-}
-
-// onePlan is the plan of a verb with one side as JSON. What it has of a source means nothing there, and is hidden.
-type onePlan struct {
-	*table.Plan
-	SourceItems *int64 `json:"source_items,omitempty"`
-	SourceBytes *int64 `json:"source_bytes,omitempty"`
-	DryRun      bool   `json:"dry_run"`
-}
-
-// truncateSummary is the summary of a truncate as JSON, which reads and puts nothing.
-type truncateSummary struct {
-	*table.Summary
-	Read      *int64   `json:"read,omitempty"`
-	Written   *int64   `json:"written,omitempty"`
-	Unchanged *int64   `json:"unchanged,omitempty"`
-	Skipped   *int64   `json:"skipped,omitempty"`
-	Bytes     *int64   `json:"bytes,omitempty"`
-	Error     *failure `json:"error,omitempty"`
+	return attend(ctx, name, o.yes, o.truncate.RunDir, s, func(a attendance) (table.Summary, error) {
+		o.truncate.Confirm, o.truncate.Watch = a.confirm, a.watch
+		return target.Truncate(ctx, o.truncate)
+	})
 }

@@ -2,11 +2,11 @@ package main
 
 import (
 	"context"
-	"io"
 	"slices"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/dynamo-cmdline/dynamo/cmd/dynamo/internal/show"
 	"github.com/dynamo-cmdline/dynamo/table"
 )
 
@@ -16,10 +16,9 @@ type undoOptions struct {
 	config      string
 	undo        table.UndoOptions
 	yes, dryRun bool
-	display     display
 }
 
-func undoCommand(s streams) *cli.Command {
+func undoCommand(s *show.Streams) *cli.Command {
 	return &cli.Command{
 		Name: "undo", Usage: "put back what a run has changed", ArgsUsage: "[RUN]",
 		UsageText: `dynamo undo                                        # the latest run that changed something
@@ -42,7 +41,7 @@ Exit codes: 0 done, 1 failed, 2 usage or configuration, or nothing to go back to
 			&cli.BoolFlag{Name: "incomplete", Usage: "go on with what is left of a journal that is damaged or not whole", DisableDefaultText: true},
 			&cli.StringFlag{Name: "write-units", Usage: "most write capacity units per second, `N` or P% of the table's own"},
 			&cli.IntFlag{Name: "workers", Usage: "most batches in flight, `N`", DefaultText: "64 a core, at most 256"},
-		}, writeFlags(), outputFlags()),
+		}, writeFlags(), outputFlags(s)),
 		OnUsageError: usageError,
 		Action: func(c *cli.Context) error {
 			o, err := undoFlags(c)
@@ -68,7 +67,7 @@ func undoFlags(c *cli.Context) (undoOptions, error) {
 		return o, badUsage("is a variable not set?", "the run has an empty name")
 	}
 	o = undoOptions{
-		run: c.Args().First(), config: c.String("config"), yes: c.Bool("yes"), dryRun: c.Bool("dry-run"), display: displayFlags(c),
+		run: c.Args().First(), config: c.String("config"), yes: c.Bool("yes"), dryRun: c.Bool("dry-run"),
 		undo: table.UndoOptions{
 			RunDir: c.String("run-dir"), Force: c.Bool("force"), Incomplete: c.Bool("incomplete"), Workers: c.Int("workers"), Stall: c.Duration("max-retry-time"),
 			AllowProtected: c.String("allow-protected"), Unattended: c.Bool("yes"),
@@ -79,60 +78,23 @@ func undoFlags(c *cli.Context) (undoOptions, error) {
 	return o, err
 }
 
-func runUndo(ctx context.Context, o undoOptions, s streams) error {
+func runUndo(ctx context.Context, o undoOptions, s *show.Streams) error {
 	conf, err := readConfig(o.config)
 	if err != nil {
 		return err
 	}
 	o.undo.Protected = table.Guard(conf.Protected)
-	log := o.display.logger(s)
-	o.undo.Account = s.reach(ctx, table.AccountOptions{Stall: o.undo.Stall}, log)
-	show := newProgress(s, o.display, log)
-	defer show.stop()
-	o.undo.Watch = show.phase
-	var r result
+	o.undo.Account = reach(ctx, table.AccountOptions{Stall: o.undo.Stall}, s)
 	if o.dryRun {
-		var plan table.Plan
-		plan, err = table.PlanUndo(ctx, o.run, o.undo)
-		r.name, r.plan = plan.Target.Table, &plan
-		err = interrupted(ctx, err)
-	} else {
-		o.undo.Confirm = func(plan table.Plan) error { return r.confirm(ctx, plan, o.yes, o.display, s) }
-		var summary table.Summary
-		summary, err = table.Undo(ctx, o.run, o.undo)
-		r.name, r.summary = summary.Target.Table, &summary
-		err = left(summary, o.undo.RunDir, interrupted(ctx, err))
+		progress := s.Progress()
+		o.undo.Watch = progress.Phase
+		plan, err := table.PlanUndo(ctx, o.run, o.undo)
+		progress.Stop()
+		return s.Results("undo", []show.Outcome{show.Planned(plan.Target.Table, plan, interrupted(ctx, err))})
 	}
-	show.stop()
-	return o.display.results(s, "undo", []result{r.with(err)})
-}
-
-// describeUndo shows what an undo is about to do.
-func describeUndo(w io.Writer, p table.Plan) {
-	say(w, "table\t%s\n", p.Target.String())
-	say(w, "\tabout %s items, %s\n", count(p.TargetItems), size(p.TargetBytes))
-	if p.Resumes != "" {
-		say(w, "run\t%s is gone on with\n", p.Resumes)
-	}
-	u := p.UndoPlan
-	say(w, "undo run\t%s: by its journal it changed or deleted %s items, and added %s\n", u.Undoes, count(u.Keys-u.Added), count(u.Added))
-	if u.Written+u.Deleted+u.Unchanged+u.Rejected > 0 {
-		say(w, "\t%s are put back, %s removed, %s are what they were, %s have changed since\n",
-			count(u.Written), count(u.Deleted), count(u.Unchanged), count(u.Rejected))
-	}
-	if u.Force {
-		say(w, "force\twhat has changed since is put back or removed all the same\n")
-	} else {
-		say(w, "\tan item that has changed since is left alone\n")
-	}
-	describeBudgets(w, p)
-	say(w, "undo\tthe old image of each item is kept in this run's own journal\n")
-}
-
-// undoSummary is the summary of an undo as JSON. What it has of a source means nothing there, and is hidden.
-type undoSummary struct {
-	*table.Summary
-	Read    *int64   `json:"read,omitempty"`
-	Skipped *int64   `json:"skipped,omitempty"`
-	Error   *failure `json:"error,omitempty"`
+	done := attend(ctx, "", o.yes, o.undo.RunDir, s, func(a attendance) (table.Summary, error) {
+		o.undo.Confirm, o.undo.Watch = a.confirm, a.watch
+		return table.Undo(ctx, o.run, o.undo)
+	})
+	return s.Results("undo", []show.Outcome{done})
 }

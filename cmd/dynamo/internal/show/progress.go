@@ -1,8 +1,9 @@
-package main
+package show
 
 import (
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,32 +18,32 @@ const (
 	lineEvery = 10 * time.Second
 )
 
-// A progress shows how a run is getting on: a bar on a terminal, a line every
+// A Progress shows how a run is getting on: a bar on a terminal, a line every
 // ten seconds elsewhere.
-type progress struct {
-	s       streams
-	display display
-	log     *slog.Logger
-	bar     bool
+type Progress struct {
+	s   *Streams
+	log *slog.Logger
+	bar bool
 
 	quit chan struct{} // closed to end the phase being shown; nil for none
 	done sync.WaitGroup
 }
 
-func newProgress(s streams, d display, log *slog.Logger) *progress {
-	return &progress{s: s, display: d, log: log, bar: isTerminal(s.err) && !d.json && !d.verbose}
+// Progress is for one run.
+func (s *Streams) Progress() *Progress {
+	return &Progress{s: s, log: s.Log(), bar: isTerminal(s.Err) && !s.JSON && !s.Verbose}
 }
 
-// phase begins to show a phase, and ends the one before.
-func (p *progress) phase(ph table.Phase) {
-	p.stop()
-	if p.display.quiet || !p.display.progress {
+// Phase begins to show a phase, and ends the one before.
+func (p *Progress) Phase(ph table.Phase) {
+	p.Stop()
+	if p.s.Quiet || p.s.NoProgress {
 		return
 	}
 	p.quit = make(chan struct{})
 	quit := p.quit
 	p.done.Go(func() {
-		defer p.s.guard()
+		defer p.s.Guard()
 		if p.bar {
 			p.showBar(ph, quit)
 			return
@@ -51,7 +52,8 @@ func (p *progress) phase(ph table.Phase) {
 	})
 }
 
-func (p *progress) stop() {
+// Stop ends what is shown; once more is no harm.
+func (p *Progress) Stop() {
 	if p.quit != nil {
 		close(p.quit)
 		p.quit = nil
@@ -59,13 +61,13 @@ func (p *progress) stop() {
 	p.done.Wait()
 }
 
-func (p *progress) showBar(ph table.Phase, quit chan struct{}) {
+func (p *Progress) showBar(ph table.Phase, quit chan struct{}) {
 	most := ph.Items
 	if most == 0 || ph.Stats == nil && ph.Joined == nil {
 		most = -1 // unknown: a spinner
 	}
 	bar := progressbar.NewOptions64(most,
-		progressbar.OptionSetWriter(p.s.err), progressbar.OptionSetDescription(ph.Name), progressbar.OptionShowCount(),
+		progressbar.OptionSetWriter(p.s.Err), progressbar.OptionSetDescription(ph.Name), progressbar.OptionShowCount(),
 		progressbar.OptionShowIts(), progressbar.OptionSetItsString("items"), progressbar.OptionSetPredictTime(most > 0),
 		progressbar.OptionSetWidth(20), progressbar.OptionThrottle(barEvery/2), progressbar.OptionSetElapsedTime(true),
 		progressbar.OptionClearOnFinish(), progressbar.OptionEnableColorCodes(false),
@@ -97,7 +99,7 @@ func (p *progress) showBar(ph table.Phase, quit chan struct{}) {
 	}
 }
 
-func (p *progress) showLines(ph table.Phase, quit chan struct{}) {
+func (p *Progress) showLines(ph table.Phase, quit chan struct{}) {
 	tick := time.NewTicker(lineEvery)
 	defer tick.Stop()
 	began, warned := time.Now(), false
@@ -109,12 +111,12 @@ func (p *progress) showLines(ph table.Phase, quit chan struct{}) {
 				warned = true
 				p.log.Warn(text)
 			}
-			if p.display.json {
+			if p.s.JSON {
 				p.log.Info("progress", "phase", ph.Name, "items", r.done, "of", ph.Items, "bytes", r.bytes, "items_per_second", int64(r.items),
 					"read_units_per_second", int64(r.readUnits), "write_units_per_second", int64(r.writeUnits), "throttled", r.throttled, "rejected", r.rejected, "differing", r.differ, "changed", r.changed)
 				continue
 			}
-			say(p.s.err, "%s\n", r.line(ph))
+			p.s.Say("%s\n", r.line(ph))
 		case <-quit:
 			return
 		}
@@ -155,12 +157,12 @@ func (r rate) bar(name string) string {
 	if r.done == 0 {
 		return name
 	}
-	text := fmt.Sprintf("%s %s, units/s %s read %s write, throttled %s", name, size(r.bytes), count(int64(r.readUnits)), count(int64(r.writeUnits)), count(r.throttled))
+	text := fmt.Sprintf("%s %s, units/s %s read %s write, throttled %s", name, Size(r.bytes), Count(int64(r.readUnits)), Count(int64(r.writeUnits)), Count(r.throttled))
 	if r.differ > 0 {
-		text += fmt.Sprintf(", differing %s, changed %s", count(r.differ), count(r.changed))
+		text += fmt.Sprintf(", differing %s, changed %s", Count(r.differ), Count(r.changed))
 	}
 	if r.rejected > 0 {
-		text += ", rejected " + count(r.rejected)
+		text += ", rejected " + Count(r.rejected)
 	}
 	return text
 }
@@ -169,17 +171,17 @@ func (r rate) line(ph table.Phase) string {
 	if ph.Stats == nil && ph.Joined == nil {
 		return fmt.Sprintf("%s: %s so far", ph.Name, r.elapsed.Round(time.Second))
 	}
-	text := fmt.Sprintf("%s: %s", ph.Name, count(r.done))
+	text := fmt.Sprintf("%s: %s", ph.Name, Count(r.done))
 	if ph.Items > 0 {
-		text += " of about " + count(ph.Items)
+		text += " of about " + Count(ph.Items)
 	}
 	text += fmt.Sprintf(" items, %s, %s items/s, %s read and %s write units/s, throttled %s",
-		size(r.bytes), count(int64(r.items)), count(int64(r.readUnits)), count(int64(r.writeUnits)), count(r.throttled))
+		Size(r.bytes), Count(int64(r.items)), Count(int64(r.readUnits)), Count(int64(r.writeUnits)), Count(r.throttled))
 	if r.differ > 0 {
-		text += fmt.Sprintf(", differing %s, changed %s", count(r.differ), count(r.changed))
+		text += fmt.Sprintf(", differing %s, changed %s", Count(r.differ), Count(r.changed))
 	}
 	if r.rejected > 0 {
-		text += ", rejected " + count(r.rejected)
+		text += ", rejected " + Count(r.rejected)
 	}
 	if left := r.left(ph); left > 0 {
 		text += fmt.Sprintf(", about %s left", left.Round(time.Second))
@@ -212,4 +214,94 @@ func (r rate) tooLate(ph table.Phase, now time.Time) string {
 	}
 	return fmt.Sprintf("%s end at %s, and this is expected to take until %s: where the profile cannot renew them by itself, the run stops then, and dynamo resume goes on with it",
 		whose, ph.Until.Local().Format("15:04"), end.Local().Format("15:04"))
+}
+
+// Steps show what is being done to which table: a line as it begins, and one
+// every ten seconds while it lasts.
+type Steps struct {
+	s   *Streams
+	log *slog.Logger
+
+	mu    sync.Mutex
+	under map[string]doing // by table
+	quit  chan struct{}
+	done  sync.WaitGroup
+	ended sync.Once
+}
+
+type doing struct {
+	text  string
+	since time.Time
+}
+
+// Steps is for one command.
+func (s *Streams) Steps() *Steps {
+	p := &Steps{s: s, log: s.Log(), under: map[string]doing{}, quit: make(chan struct{})}
+	if s.Quiet || s.NoProgress {
+		return p
+	}
+	p.done.Go(func() {
+		defer s.Guard()
+		tick := time.NewTicker(lineEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				p.still()
+			case <-p.quit:
+				return
+			}
+		}
+	})
+	return p
+}
+
+// Watch returns what is told of the table's steps and waits.
+func (p *Steps) Watch(name string) func(string) {
+	return func(text string) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.under[name] = doing{text, time.Now()}
+		p.tell(name, text)
+	}
+}
+
+// End says that nothing more is done to the table.
+func (p *Steps) End(name string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.under, name)
+}
+
+// still tells what takes its time.
+func (p *Steps) still() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var names []string
+	for name := range p.under {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		d := p.under[name]
+		p.tell(name, d.text, "so_far", time.Since(d.since).Round(time.Second).String())
+	}
+}
+
+func (p *Steps) tell(name, text string, more ...any) {
+	switch {
+	case p.s.Quiet || p.s.NoProgress:
+	case p.s.JSON:
+		p.log.Info(text, append([]any{"table", name}, more...)...)
+	case len(more) > 0:
+		p.s.Say("%s: %s, %s so far\n", name, text, more[1])
+	default:
+		p.s.Say("%s: %s\n", name, text)
+	}
+}
+
+// Stop ends the lines.
+func (p *Steps) Stop() {
+	p.ended.Do(func() { close(p.quit) })
+	p.done.Wait()
 }

@@ -1,4 +1,4 @@
-package main
+package show
 
 import (
 	"errors"
@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// errClosed is that whoever read the output has gone: no error.
-var errClosed = errors.New("the output was closed")
+// ErrClosed is that whoever read the output has gone: no error.
+var ErrClosed = errors.New("the output was closed")
 
 // flushAfter is how long output waits for more, at most.
 const flushAfter = 100 * time.Millisecond
 
-// A stream gathers output into large writes, and lets nothing wait long: the
+// An Output gathers output into large writes, and lets nothing wait long: the
 // next page may take its time. After an error every call returns it.
-type stream struct {
+type Output struct {
 	mu    sync.Mutex
 	w     io.Writer
 	buf   []byte
@@ -25,14 +25,15 @@ type stream struct {
 	begun bool // something was written
 }
 
-func newStream(w io.Writer) *stream {
-	s := &stream{w: w, buf: make([]byte, 0, 64<<10)}
+// NewOutput gathers what goes to w.
+func NewOutput(w io.Writer) *Output {
+	s := &Output{w: w, buf: make([]byte, 0, 64<<10)}
 	s.timer = time.AfterFunc(time.Hour, func() { _ = s.Flush() }) // the error stays for the next call
 	s.timer.Stop()
 	return s
 }
 
-func (s *stream) Write(b []byte) (int, error) {
+func (s *Output) Write(b []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.buf) == 0 {
@@ -46,7 +47,7 @@ func (s *stream) Write(b []byte) (int, error) {
 }
 
 // Flush writes what was gathered.
-func (s *stream) Flush() error {
+func (s *Output) Flush() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.timer.Stop()
@@ -54,19 +55,19 @@ func (s *stream) Flush() error {
 	return s.err
 }
 
-func (s *stream) flush() {
+func (s *Output) flush() {
 	if s.err == nil && len(s.buf) > 0 {
 		s.begun = true
 		_, s.err = s.w.Write(s.buf)
 		if errors.Is(s.err, syscall.EPIPE) {
-			s.err = errClosed
+			s.err = ErrClosed
 		}
 	}
 	s.buf = s.buf[:0]
 }
 
 // Begun reports whether anything has been written.
-func (s *stream) Begun() bool {
+func (s *Output) Begun() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.begun

@@ -1,4 +1,4 @@
-package main
+package show
 
 import (
 	"bytes"
@@ -31,27 +31,27 @@ func inert(text string) string {
 // annotate has the runner show a text beside the step.
 func annotate(w io.Writer, kind, text string) {
 	// What a command gives a meaning to is escaped behind visible, which would show it.
-	text = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A").Replace(visible(text))
+	text = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A").Replace(Visible(text))
 	_, _ = fmt.Fprintf(w, "::%s::%s\n", kind, text)
 }
 
-// data begins data on stdout, and returns what ends it. Between, a runner takes no line for a command: it is told so
+// Data begins data on stdout, and returns what ends it. Between, a runner takes no line for a command: it is told so
 // on stderr, so that stdout is nothing but the data. With --json stderr has another form, and JSON can be escaped.
-func (s streams) data() (end func()) {
-	if !onGitHub() || s.json {
+func (s *Streams) Data() (end func()) {
+	if !onGitHub() || s.JSON {
 		return func() {}
 	}
 	token := rand.Text()
-	say(s.err, "::stop-commands::%s\n", token)
-	return func() { say(s.err, "::%s::\n", token) }
+	s.Say("::stop-commands::%s\n", token)
+	return func() { s.Say("::%s::\n", token) }
 }
 
-// dataTo is where data goes to.
-func (s streams) dataTo() io.Writer {
-	if !onGitHub() || !s.json {
-		return s.out
+// DataTo is where data goes to.
+func (s *Streams) DataTo() io.Writer {
+	if !onGitHub() || !s.JSON {
+		return s.Out
 	}
-	return &inertJSON{w: s.out}
+	return &inertJSON{w: s.Out}
 }
 
 // inertJSON takes JSON, and writes it so that a runner finds no command in it.
@@ -74,7 +74,7 @@ func (j *inertJSON) Write(b []byte) (int, error) {
 // by itself.
 func cell(text string) string {
 	var b strings.Builder
-	text = visible(text)
+	text = Visible(text)
 	for i, c := range text {
 		switch {
 		case strings.ContainsRune("\\`*_[]()#!|~@$^", c):
@@ -89,40 +89,28 @@ func cell(text string) string {
 	return b.String()
 }
 
-// stepSummary is the results as Markdown.
-func stepSummary(command string, list []result) string {
+// page is the results as Markdown.
+func page(command string, list []Outcome) string {
 	var b strings.Builder
-	for _, r := range list {
-		fmt.Fprintf(&b, "### dynamo %s: %s\n\n| | |\n|---|---|\n", command, cell(r.name))
-		if r.summary != nil && r.summary.Target.Account != "" {
-			for _, row := range rows(r.summary) {
-				fmt.Fprintf(&b, "| %s | %s |\n", row[0], cell(row[1]))
+	for _, o := range list {
+		fmt.Fprintf(&b, "### dynamo %s: %s\n\n| | |\n|---|---|\n", command, cell(o.Name))
+		for _, row := range o.rows() {
+			cells := make([]string, max(2, len(row)))
+			for i, text := range row {
+				cells[i] = cell(text)
 			}
+			fmt.Fprintf(&b, "| %s |\n", strings.Join(cells, " | "))
 		}
-		if r.err != nil {
-			fmt.Fprintf(&b, "| **error** | %s |\n", cell(r.err.Error()))
+		if o.Err != nil {
+			fmt.Fprintf(&b, "| **error** | %s |\n", cell(o.Err.Error()))
 		}
 		b.WriteString("\n")
 	}
 	return b.String()
 }
 
-// scaleSummary is the results as Markdown, for the job's page.
-func scaleSummary(list []scaleResult) string {
-	var b strings.Builder
-	b.WriteString("### dynamo scale\n\n| table | |\n|---|---|\n")
-	for _, r := range list {
-		text := cell(r.line())
-		if r.err != nil {
-			text = "**error** " + cell(r.err.Error())
-		}
-		fmt.Fprintf(&b, "| %s | %s |\n", cell(r.name), text)
-	}
-	return b.String() + "\n"
-}
-
 // addToPage adds to the page that GitHub Actions shows for a job.
-func (d display) addToPage(s streams, text string) {
+func (s *Streams) addToPage(text string) {
 	path := os.Getenv("GITHUB_STEP_SUMMARY")
 	if !onGitHub() || path == "" {
 		return
@@ -134,9 +122,9 @@ func (d display) addToPage(s streams, text string) {
 	}
 	switch {
 	case err == nil:
-	case d.json:
-		d.logger(s).Warn(fmt.Sprintf("append to the job summary: %v", err))
+	case s.JSON:
+		s.Log().Warn(fmt.Sprintf("append to the job summary: %v", err))
 	default:
-		annotate(s.err, "warning", fmt.Sprintf("append to the job summary: %v", err))
+		annotate(s.Err, "warning", fmt.Sprintf("append to the job summary: %v", err))
 	}
 }

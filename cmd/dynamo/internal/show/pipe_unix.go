@@ -1,6 +1,6 @@
 //go:build !windows
 
-package main
+package show
 
 import (
 	"context"
@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// untilClosed returns a context that ends, with the cause errClosed, when the
+// UntilClosed returns a context that ends, with the cause ErrClosed, when the
 // pipe's reader goes away: with nothing to write for a while, no write would tell.
-func untilClosed(ctx context.Context, f *os.File) (context.Context, func()) {
+func UntilClosed(ctx context.Context, f *os.File) (context.Context, func()) {
 	info, err := f.Stat()
 	if err != nil || info.Mode()&os.ModeNamedPipe == 0 {
 		return ctx, func() {}
@@ -28,7 +28,7 @@ func untilClosed(ctx context.Context, f *os.File) (context.Context, func()) {
 			case err != nil:
 				return
 			case n > 0 && list[0].Revents&(unix.POLLERR|unix.POLLHUP) != 0:
-				cancel(errClosed)
+				cancel(ErrClosed)
 			case n > 0:
 				return // a system that says something else: then a write has to tell
 			}
