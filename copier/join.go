@@ -12,8 +12,11 @@ import (
 // table, the Source has a method Holds(item.Item) (bool, error) that reports whether an item is in there: what only the
 // target has is given to Found only while it is.
 type Half struct {
-	Source    Source
-	Getter    Getter  // reads items back; nil where nothing can, as in a dump
+	Source Source
+	Getter Getter // reads items back; nil where nothing can, as in a dump
+	// Shown makes a source of the one item of a key as Source would show it now, read consistently. It is for a source behind
+	// a filter: what that did not show is given to Found as Hidden. Nil where all is shown.
+	Shown     func(key []byte) (Source, error)
 	Stats     *Stats  // where its reads are counted; nil for nowhere. Each half has its own
 	ReadUnits float64 // most read capacity units to consume per second; 0 means no limit
 }
@@ -48,7 +51,7 @@ type Difference struct {
 	// The items as last seen. Where an item exists it is here if JoinOptions.Items
 	// says so and its half has a Getter; else it may be nil.
 	Source, Target item.Item
-	// Hidden says that the source has the item, but that the filter is not known to let it through.
+	// Hidden says that the source has the item, but that its filter did not let it through.
 	Hidden bool
 }
 
@@ -71,9 +74,6 @@ type JoinOptions struct {
 	// Partial says that the sources are parts of their tables: what one of them lacks its table may have
 	// all the same, so it is asked for even where the source was empty.
 	Partial bool
-	// Filtered says that the source shows only what a filter lets through. An item that it did not show, or
-	// showed with another value than the table has now, is then given to Found as Hidden.
-	Filtered bool
 	// Eventual says that what the sources show may be old: both items are read again, by key, before a
 	// difference is believed, and also a table that seems to be empty is asked.
 	Eventual bool

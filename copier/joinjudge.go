@@ -274,24 +274,9 @@ func (j *judge) ask(ctx context.Context, which int) error {
 		}
 		h.Stats.again(err)
 	}
-	return nil
-}
-
-// forget drops what is known of one half of a suspect.
-func (j *judge) forget(p *suspect, which int) (err error) {
-	h := &p.halves[which]
-	if which == sourceHalf && j.Filtered && h.seen {
-		p.shown, p.shownAs = true, h.digest
-		if h.item != nil {
-			if p.shownAs, err = h.item.Digest(); err != nil {
-				return fmt.Errorf("%s: %w", halfNames[which], err)
-			}
-		}
+	if which == sourceHalf && h.Shown != nil {
+		return j.showAgain(ctx)
 	}
-	if h.page != nil {
-		j.release(h.page)
-	}
-	*h = sighting{}
 	return nil
 }
 
@@ -356,34 +341,34 @@ func (j *judge) keep(which int, wanted map[item.KeyHash]*suspect) error {
 		if p == nil {
 			return &Fault{Class: Transient, Side: halfNames[which], Garbled: true, Err: errNotAsked}
 		}
-		from := len(j.memory)
-		j.memory = append(j.memory, it...)
-		it, _, shaped, err := j.identify(which, j.memory[from:len(j.memory):len(j.memory)])
-		if err != nil {
+		if err := j.took(which, p, it); err != nil {
 			return err
 		}
-		if it == nil { // as if the source did not have it
-			continue
+	}
+	return nil
+}
+
+// took notes what a half has of a suspect now.
+func (j *judge) took(which int, p *suspect, it item.Item) error {
+	from := len(j.memory)
+	j.memory = append(j.memory, it...)
+	it, _, hash, err := j.identify(which, j.memory[from:len(j.memory):len(j.memory)])
+	switch {
+	case err != nil:
+		return err
+	case it == nil: // as if the source did not have it
+		return nil
+	case hash != p.hash:
+		return fmt.Errorf("%s: the shape changes a key, so its item cannot be read back", halfNames[which])
+	}
+	if holds := j.halves[which].holds; holds != nil && which == targetHalf && j.purpose == giveExtras {
+		if in, err := holds(it); err != nil || !in { // not in the part that is read, but in the table: it stays
+			return err
 		}
-		if shaped != hash {
-			return fmt.Errorf("%s: the shape changes a key, so its item cannot be read back", halfNames[which])
-		}
-		if holds := j.halves[which].holds; holds != nil && which == targetHalf && j.purpose == giveExtras {
-			if in, err := holds(it); err != nil || !in { // not in the part that is read, but in the table: it stays
-				if err != nil {
-					return err
-				}
-				continue
-			}
-		}
-		p.halves[which].seen, p.halves[which].item = true, it
-		if which == sourceHalf && j.Filtered {
-			now, err := it.Digest()
-			if err != nil {
-				return fmt.Errorf("%s: %w", halfNames[which], err)
-			}
-			p.hidden = !p.shown || now != p.shownAs
-		}
+	}
+	p.halves[which].seen, p.halves[which].item = true, it
+	if which == sourceHalf && j.halves[which].Shown != nil {
+		return p.hide()
 	}
 	return nil
 }

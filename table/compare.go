@@ -245,7 +245,7 @@ func (c *Comparison) prepare(ctx context.Context) (none copier.JoinOptions, err 
 	c.plan = p
 	c.Watch(Phase{Name: phaseCompare, Items: p.SourceItems, Bytes: p.SourceBytes, Joined: &c.joined, Reads: []*copier.Stats{&c.read, &c.held}})
 	return copier.JoinOptions{
-		Schema: p.Source.Schema, Shape: shape, Items: c.Detail || c.lapsed != nil, Partial: c.Slice != nil, Filtered: filtered(c.Slice), Eventual: c.Eventual,
+		Schema: p.Source.Schema, Shape: shape, Items: c.Detail || c.lapsed != nil, Partial: c.Slice != nil, Eventual: c.Eventual,
 		Readers: p.Readers, Memory: c.Memory, Dir: os.TempDir(), Stall: c.Stall, Stats: &c.joined,
 	}, nil
 }
@@ -315,7 +315,7 @@ func or0(n, otherwise int) int {
 
 func (c *Comparison) half(from origin, d Description, side string) (copier.Half, error) {
 	src, err := from.part(d, c.Slice, scanOptions{segments: c.plan.Segments, eventual: c.Eventual, side: side})
-	h := copier.Half{Source: src, Getter: from.getter(d, side), Stats: &c.read, ReadUnits: c.plan.ReadUnits}
+	h := copier.Half{Source: src, Getter: from.getter(d, side), Shown: shown(from, d, c.Slice, side), Stats: &c.read, ReadUnits: c.plan.ReadUnits}
 	if side == targetSide {
 		h.Stats, h.ReadUnits = &c.held, c.plan.TargetReadUnits
 	}

@@ -3,7 +3,6 @@ package table
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"slices"
 
@@ -180,31 +179,12 @@ func (f *fetched) pass(ctx context.Context, shown, it item.Item, attempt int, pa
 	if err != nil || !slices.ContainsFunc(names, f.shows) {
 		return it, err
 	}
-	found, err := item.Parse(it, f.about.Schema)
+	src, err := f.table.only(f.about, f.slice, it, f.side)
 	if err != nil {
 		return nil, err
-	}
-	one := query.Query{Filter: f.slice.Filter, Names: f.slice.Names, Values: f.slice.Values}
-	if one.Partition, err = keyText(found.Partition); err != nil {
-		return nil, err
-	}
-	if f.about.Schema.HasSort() {
-		text, err := keyText(found.Sort)
-		if err != nil {
-			return nil, err
-		}
-		quoted, err := json.Marshal(text)
-		if err != nil {
-			return nil, err
-		}
-		one.Sort = "= " + string(quoted)
-	}
-	s, err := one.Compile(queryTable(f.about))
-	if err != nil {
-		return nil, queryError(err)
 	}
 	var now item.Page
-	if err := f.table.selected(f.about, s, 0, f.side).Read(ctx, 0, nil, attempt, &now); err != nil {
+	if err := src.Read(ctx, 0, nil, attempt, &now); err != nil {
 		return nil, err
 	}
 	page.Units += now.Units
@@ -219,15 +199,6 @@ func (f *fetched) shows(name string) bool {
 	i := slices.IndexFunc(f.about.Indexes, func(i Index) bool { return i.Name == f.slice.Index })
 	return i < 0 || f.about.Indexes[i].Projection == string(types.ProjectionTypeAll) ||
 		slices.Contains(f.selection.Keys, name) || slices.Contains(f.about.Indexes[i].Attributes, name)
-}
-
-// keyText is a key value without its type.
-func keyText(raw []byte) (text string, err error) {
-	var typed map[string]string
-	err = json.Unmarshal(raw, &typed)
-	for _, text = range typed {
-	}
-	return text, err
 }
 
 // next is a cursor behind what was got without a gap: whoever begins there, in another process, gets all that is left.

@@ -1,11 +1,13 @@
 package table
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/dynamo-cmdline/dynamo/copier"
+	"github.com/dynamo-cmdline/dynamo/item"
 	"github.com/dynamo-cmdline/dynamo/query"
 )
 
@@ -66,6 +68,52 @@ func (t *Table) part(d Description, q *query.Query, o scanOptions) (copier.Sourc
 		keys: t.selected(d, s, o.segments, o.side), getter: t.getter(d, o.side), table: t, about: d, side: o.side,
 		slice: slice, selection: s, at: make([]fetching, max(1, o.segments)),
 	}, nil
+}
+
+// shown is what a join is to ask whether the slice's filter lets an item through; nil where it has none.
+func shown(from origin, d Description, q *query.Query, side string) func(key []byte) (copier.Source, error) {
+	t := from.table()
+	if t == nil || !filtered(q) {
+		return nil
+	}
+	return func(key []byte) (copier.Source, error) { return t.only(d, *q, key, side) }
+}
+
+// only makes a source of one item, by its primary key, as the slice's filter lets it through: it is read consistently.
+func (t *Table) only(d Description, slice query.Query, key item.Item, side string) (copier.Source, error) {
+	found, err := item.Parse(key, d.Schema)
+	if err != nil {
+		return nil, err
+	}
+	one := query.Query{Filter: slice.Filter, Names: slice.Names, Values: slice.Values}
+	if one.Partition, err = keyText(found.Partition); err != nil {
+		return nil, err
+	}
+	if d.Schema.HasSort() {
+		text, err := keyText(found.Sort)
+		if err != nil {
+			return nil, err
+		}
+		quoted, err := json.Marshal(text)
+		if err != nil {
+			return nil, err
+		}
+		one.Sort = "= " + string(quoted)
+	}
+	s, err := one.Compile(queryTable(d))
+	if err != nil {
+		return nil, queryError(err)
+	}
+	return t.selected(d, s, 0, side), nil
+}
+
+// keyText is a key value without its type.
+func keyText(raw []byte) (text string, err error) {
+	var typed map[string]string
+	err = json.Unmarshal(raw, &typed)
+	for _, text = range typed {
+	}
+	return text, err
 }
 
 func local(d Description, index string) bool {

@@ -106,7 +106,7 @@ func (s *syncing) run(ctx context.Context) error {
 		defer crash.Guard(ctx)
 		return copier.Join(ctx, from, to, copier.JoinOptions{
 			Schema: s.plan.Target.Schema, Found: s.found, Extras: s.extras, Shape: s.shape, Items: true,
-			Partial: s.Slice != nil, Filtered: filtered(s.Slice), Eventual: s.Eventual,
+			Partial: s.Slice != nil, Eventual: s.Eventual,
 			Readers: s.plan.Readers, Memory: s.Memory, Dir: s.dir.Dir, Stall: s.Stall, Stats: &s.joined,
 		})
 	})
@@ -133,7 +133,7 @@ func (s *syncing) run(ctx context.Context) error {
 
 func (s *syncing) half(from origin, d Description, side string) (copier.Half, error) {
 	src, err := from.part(d, s.Slice, scanOptions{segments: s.plan.Segments, eventual: s.Eventual, side: side})
-	h := copier.Half{Source: src, Getter: from.getter(d, side), Stats: &s.scanned, ReadUnits: s.plan.ReadUnits}
+	h := copier.Half{Source: src, Getter: from.getter(d, side), Shown: shown(from, d, s.Slice, side), Stats: &s.scanned, ReadUnits: s.plan.ReadUnits}
 	if side == targetSide {
 		h.Stats, h.ReadUnits = &s.held, s.plan.TargetReadUnits
 	}
