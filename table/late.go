@@ -9,7 +9,8 @@ import (
 )
 
 // This file is about writes that were given up, or whose answers said nothing: AWS may apply them a little later. A delete
-// of that kind must not come after a put of the same key, be it this run's or one's that was stopped just before.
+// of that kind must not come after a put of the same key, be it this run's or one's that was stopped just before; nor a put of
+// another run after what this one does.
 
 // late is when a write was last sent that may be applied after all, by this run or one before it.
 func (c *copying) late() time.Time {
@@ -31,7 +32,8 @@ func lateWrite(s *runs.State, any bool) time.Time {
 	return s.Late
 }
 
-// lookBack looks for late writes of earlier runs on the target. One that is done has waited for those before it.
+// lookBack looks for late writes of earlier runs on the target. One that is done has waited for those before it. What a run that
+// goes on has put itself, it would put again.
 func (c *copying) lookBack() error {
 	list, err := c.store.List()
 	if err != nil {
@@ -46,7 +48,8 @@ func (c *copying) lookBack() error {
 		if changed, err := mayHaveChanged(info.Run, s); err == nil && !changed {
 			continue
 		}
-		if t := lateWrite(s, false); t.After(c.lateBefore) {
+		own := c.dir != nil && c.dir.Name == info.Name
+		if t := lateWrite(s, !own); t.After(c.lateBefore) {
 			c.lateBefore = t
 		}
 		if s.Done() {

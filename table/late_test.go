@@ -77,7 +77,7 @@ func TestLateDeletesOfAnEarlierRun(t *testing.T) {
 			p.fill(t, p.prod, slices.Values(all[:100]))
 			p.fill(t, p.dev, slices.Values(all))
 			o := soon(Sync)
-			o.NoBackup, o.RunDir, o.Stall = false, t.TempDir(), time.Second
+			o.NoBackup, o.RunDir, o.Stall = false, t.TempDir(), 5*time.Second
 			var asKilled []byte // the checkpoint while deletes are under way
 			checkpoint := func() string {
 				found, err := filepath.Glob(filepath.Join(o.RunDir, "*", "checkpoint.json"))

@@ -106,14 +106,14 @@ func (c *copying) prepare(ctx context.Context, name string) (err error) {
 			return err
 		}
 	}
-	if err = c.lookBack(); err != nil {
-		return err
-	}
 	switch {
 	case name != "":
 		err = c.load(name)
 	case c.Resume:
 		err = c.find()
+	}
+	if err == nil {
+		err = c.lookBack()
 	}
 	if err != nil {
 		return err

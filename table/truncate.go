@@ -117,8 +117,11 @@ func (t *Table) planTarget(ctx context.Context, p *Plan, o CopyOptions) (err err
 const mostPasses = 10
 
 // truncate deletes every item of the target, until a scan finds none, and makes sure that
-// no delete is still on its way when the first put is sent.
+// no put is still on its way then, and no delete when the first put is sent.
 func (c *copying) truncate(ctx context.Context) error {
+	if err := c.settle(ctx); err != nil {
+		return err
+	}
 	if err := c.still(ctx); err != nil {
 		return err
 	}
