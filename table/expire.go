@@ -3,7 +3,6 @@ package table
 import (
 	"context"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -93,15 +92,10 @@ func expired(it item.Item, attribute string, now time.Time) (bool, error) {
 	if err != nil || text == "" {
 		return false, err
 	}
-	whole, _, _ := strings.Cut(text, ".")
-	seconds, err := strconv.ParseInt(whole, 10, 64)
-	if err != nil {
-		f, err := strconv.ParseFloat(text, 64)
-		if err != nil || f < -1e15 || f > 1e15 {
-			return false, nil //nolint:nilerr // no time at all: it never expires
-		}
-		seconds = int64(f)
+	seconds, err := strconv.ParseFloat(text, 64)
+	if err != nil || !(seconds > -1e15 && seconds < 1e15) {
+		return false, nil //nolint:nilerr // no time at all: it never expires
 	}
-	at := time.Unix(seconds, 0)
+	at := time.Unix(int64(seconds), 0)
 	return at.Before(now) && now.Sub(at) <= oldestExpiry, nil
 }
