@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -18,7 +19,7 @@ func (c *copying) backup(ctx context.Context) error {
 	if c.state.Backup == "" {
 		asked := time.Now()
 		arn, err := c.target.createBackup(ctx, c.plan.Target, "", asked)
-		if e := (*Error)(nil); errors.As(err, &e) && e.Kind == Refused {
+		if e := (*Error)(nil); errors.Is(err, errNoBackups) && errors.As(err, &e) {
 			e.Hint = "to go on without one: --no-backup"
 		}
 		if err != nil {
@@ -88,15 +89,20 @@ func (a *Account) waitForAvailable(ctx context.Context, arn string) error {
 // backupError explains an error about backups. There are endpoints that have none at all.
 func (a *Account) backupError(ctx context.Context, doing string, err error) error {
 	var missing *types.BackupNotFoundException
-	var api smithy.APIError
-	if errors.As(err, &missing) {
-		return mismatch("see: dynamo backup list", "%s with %s: there is no such backup", doing, a)
-	}
-	if errors.As(err, &api) {
-		switch api.ErrorCode() {
-		case "UnknownOperationException", "UnknownOperation", "InvalidAction", "NotImplemented":
-			return refused("", "the endpoint of %s has no backups (%s)", a, api.ErrorCode())
-		}
+	switch {
+	case errors.As(err, &missing):
+		return noPast(mismatch("see: dynamo backup list", "%s with %s: there is no such backup", doing, a))
+	case lacksBackups(err):
+		return refused("", "the endpoint of %s %w (%w)", a, errNoBackups, brief(err))
 	}
 	return a.explain(ctx, doing, err)
+}
+
+var errNoBackups = errors.New("has no backups")
+
+// lacksBackups reports whether the endpoint says that it does not know backups.
+func lacksBackups(err error) bool {
+	var api smithy.APIError
+	unknown := []string{"UnknownOperationException", "UnknownOperation", "InvalidAction", "NotImplemented"}
+	return errors.As(err, &api) && slices.Contains(unknown, api.ErrorCode())
 }

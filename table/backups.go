@@ -78,6 +78,14 @@ func (a *Account) describeBackup(ctx context.Context, name string) (Backup, erro
 // Backups lists AWS's backups of all types, in the order that AWS has them in: those of the named table, which may be
 // gone, or with "" those of all tables in the account and region. The errors are an [*Error], or the context's cause.
 func (a *Account) Backups(ctx context.Context, table string) ([]Backup, error) {
+	list, err := a.listBackups(ctx, table)
+	if err != nil {
+		return nil, a.backupError(ctx, strings.TrimSuffix("list the backups of "+table, " of "), err)
+	}
+	return list, nil
+}
+
+func (a *Account) listBackups(ctx context.Context, table string) ([]Backup, error) {
 	in := &dynamodb.ListBackupsInput{BackupType: types.BackupTypeFilterAll}
 	if table != "" {
 		in.TableName = aws.String(table)
@@ -100,10 +108,7 @@ func (a *Account) Backups(ctx context.Context, table string) ([]Backup, error) {
 		}
 		return aws.ToString(out.LastEvaluatedBackupArn), nil
 	})
-	if err != nil {
-		return nil, a.backupError(ctx, strings.TrimSuffix("list the backups of "+table, " of "), err)
-	}
-	return list, nil
+	return list, err
 }
 
 // DeleteBackup deletes an AWS backup for good, by its ARN, once confirm has seen what it is and returned no

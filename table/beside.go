@@ -58,7 +58,7 @@ func (t *Table) pastOfRun(ctx context.Context, s *runs.State) (*past, error) {
 	if p == nil && err == nil {
 		err = mismatch("", "the run is from %q, which is no backup", from.Backup)
 	}
-	if err != nil && kindOf(err) != Denied && s.Made != nil && s.Made.ID != "" && ctx.Err() == nil {
+	if isGone(err) && s.Made != nil && s.Made.ID != "" {
 		return &past{lost: true, about: Description{Profile: from.Profile, Account: from.Account, Region: from.Region, Table: from.Table, Backup: from.Backup, ID: from.ID}}, nil
 	}
 	return p, err

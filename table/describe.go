@@ -120,7 +120,7 @@ func (t *Table) describeOwn(ctx context.Context) (Description, error) {
 		return d, err
 	}
 	is, err := own.Describe(ctx)
-	if err == nil && is.ARN != d.ARN {
+	if err == nil && is.ARN != d.ARN || errors.Is(err, errNoTable) {
 		return d, usage("use a profile of that account and region", "%s is not %s's own table", t.name, t.account)
 	}
 	return d, err
@@ -143,9 +143,6 @@ func (t *Table) description(d *types.TableDescription) (Description, error) {
 		OnDemand:          d.BillingModeSummary != nil && d.BillingModeSummary.BillingMode == types.BillingModePayPerRequest,
 		DeletionProtected: aws.ToBool(d.DeletionProtectionEnabled), Replicas: replicasOf(d, where),
 		globalByName: aws.ToString(d.GlobalTableVersion) == globalByName,
-	}
-	if out.Schema.Partition.Name == "" {
-		return out, mismatch("", "describe %q with %s: the answer has no key schema", t.name, t.account)
 	}
 	if s := d.StreamSpecification; s != nil && aws.ToBool(s.StreamEnabled) {
 		out.Stream = string(s.StreamViewType)

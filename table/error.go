@@ -58,10 +58,14 @@ func (t *Table) controlError(ctx context.Context, doing string, err error) error
 		if t.account.Profile() != "" {
 			hint += " --profile " + t.account.Profile()
 		}
-		return mismatch(hint, "table %q does not exist in %s with %s", t.name, t.account.Region(), t.account)
+		return mismatch(hint, "table %q %w in %s with %s", t.name, errNoTable, t.account.Region(), t.account)
 	}
 	return t.account.explain(ctx, fmt.Sprintf("%s %q", doing, t.name), err)
 }
+
+// errNoTable is AWS's word that there is no such table. The kind of an error does not tell: [Mismatch] is also a table in
+// no state for this, or of another schema.
+var errNoTable = errors.New("does not exist")
 
 // explain explains an error of the typed client, while doing what.
 func (a *Account) explain(ctx context.Context, doing string, err error) error {

@@ -16,6 +16,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
+
+	"github.com/dynamo-cmdline/dynamo/internal/account"
 )
 
 const (
@@ -53,21 +55,19 @@ func (t *Table) pastNamed(ctx context.Context, from string) (*past, error) {
 	if there != nil && !errors.Is(there, fs.ErrNotExist) {
 		return nil, nil
 	}
-	list, err := t.account.Backups(ctx, t.baseName())
-	if there == nil {
-		if err != nil && ctx.Err() == nil { // who may not list backups restores none by its name
-			return nil, nil
-		}
-		if err == nil {
-			err = t.ambiguous(from, list)
-		}
-		return nil, err
-	}
-	if err != nil {
-		if e := (*Error)(nil); errors.As(err, &e) && e.Kind == Denied && e.Hint == "" {
+	list, err := t.account.listBackups(ctx, t.baseName())
+	denied := account.Classify(err) == account.Denied
+	switch {
+	case there == nil && (denied || lacksBackups(err)): // who may not list backups restores none by its name
+		return nil, nil
+	case err != nil:
+		err = t.account.backupError(ctx, "list the backups of "+t.baseName(), err)
+		if e := (*Error)(nil); denied && errors.As(err, &e) {
 			e.Hint = "a backup is looked for because there is no directory or file " + from + " here; its ARN is not looked for"
 		}
 		return nil, err
+	case there == nil:
+		return nil, t.ambiguous(from, list)
 	}
 	list = slices.DeleteFunc(list, func(b Backup) bool { return b.Name != from })
 	switch len(list) {
@@ -91,6 +91,18 @@ func (t *Table) ambiguous(name string, list []Backup) error {
 		}
 	}
 	return nil
+}
+
+// A noPastError is AWS's word that there is nothing to restore from, or not any more.
+type noPastError struct{ error }
+
+func (e *noPastError) Unwrap() error { return e.error }
+
+func noPast(err error) error { return &noPastError{err} }
+
+// isGone reports whether err is AWS's word that what a run restores from is gone by now.
+func isGone(err error) bool {
+	return errors.As(err, new(*noPastError)) || errors.Is(err, errNoTable)
 }
 
 // baseName is the table's name without an ARN around it.
@@ -120,7 +132,7 @@ func (t *Table) backupOf(ctx context.Context, name string) (*past, error) {
 	}
 	b, s := out.BackupDescription.BackupDetails, out.BackupDescription.SourceTableDetails
 	if b.BackupStatus != types.BackupStatusAvailable {
-		return nil, mismatch("", "the backup %s is %s: only one that is %s can be restored", name, b.BackupStatus, types.BackupStatusAvailable)
+		return nil, noPast(mismatch("", "the backup %s is %s: only one that is %s can be restored", name, b.BackupStatus, types.BackupStatusAvailable))
 	}
 	return &past{keys: s.KeySchema, features: out.BackupDescription.SourceTableFeatureDetails, about: Description{
 		Profile: t.account.Profile(), Account: where.AccountID, Region: where.Region, Table: aws.ToString(s.TableName),
@@ -147,12 +159,12 @@ func (t *Table) pointInTime(ctx context.Context, from string) (*past, error) {
 	r := details.Recovery
 	switch {
 	case !r.On:
-		return nil, mismatch("a backup can be restored: dynamo restore --table "+d.Table, "point-in-time recovery of %s is off", d)
+		return nil, noPast(mismatch("a backup can be restored: dynamo restore --table "+d.Table, "point-in-time recovery of %s is off", d))
 	case from == pitrLatest:
 		at = time.Time{}
 	case !r.Earliest.IsZero() && at.Before(r.Earliest.Truncate(time.Second)), !r.Latest.IsZero() && at.After(r.Latest.Add(time.Second)):
-		return nil, usage(fmt.Sprintf("from %s to %s", r.Earliest.UTC().Format(time.RFC3339), r.Latest.UTC().Format(time.RFC3339)),
-			"%s is not a time that %s can be restored to", text, d)
+		return nil, noPast(usage(fmt.Sprintf("from %s to %s", r.Earliest.UTC().Format(time.RFC3339), r.Latest.UTC().Format(time.RFC3339)),
+			"%s is not a time that %s can be restored to", text, d))
 	}
 	about := Description{
 		Profile: d.Profile, Account: d.Account, Region: d.Region, Table: d.Table, ARN: d.ARN, Endpoint: d.Endpoint, Schema: d.Schema,
@@ -171,7 +183,7 @@ func (t *Table) recoveryError(ctx context.Context, err error) error {
 	var api smithy.APIError
 	switch {
 	case errors.As(err, &missing):
-		return mismatch("", "table %q does not exist in %s with %s", t.name, t.account.Region(), t.account)
+		return mismatch("", "table %q %w in %s with %s", t.name, errNoTable, t.account.Region(), t.account)
 	case errors.As(err, &api) && api.ErrorCode() == "UnknownOperationException":
 		return mismatch("", "the endpoint of %s has no point-in-time recovery", t.account)
 	}
@@ -231,7 +243,7 @@ func (t *Table) Restorable(ctx context.Context) (Restorable, error) {
 	switch {
 	case err == nil:
 		r.Table, r.Exists = d, true
-	case kindOf(err) != Mismatch:
+	case !errors.Is(err, errNoTable):
 		return r, err
 	}
 	if r.Backups, err = t.account.Backups(ctx, t.baseName()); err != nil {

@@ -85,13 +85,13 @@ func (t *Table) planAs(ctx context.Context, from, name string, o CopyOptions) (*
 	a.Mode = Merge // there is nothing to join with
 	if _, err := to.Describe(ctx); err == nil {
 		return nil, existsAlready(to)
-	} else if kindOf(err) != Mismatch {
+	} else if !errors.Is(err, errNoTable) {
 		return nil, err
 	}
 	var live *Description
 	if d, err := t.describeOwn(ctx); err == nil {
 		live = &d
-	} else if kindOf(err) != Mismatch {
+	} else if !errors.Is(err, errNoTable) {
 		return nil, err
 	}
 	a.plan = Plan{Command: commandRestore, Creates: true, Unattended: o.Unattended}

@@ -200,7 +200,7 @@ func TestRestoreFromAWSRefuses(t *testing.T) {
 		{"no such name", "missing", CopyOptions{}, ddbtest.Fault{}, Usage, "no directory or file"},
 		{"no such path", "./missing/dump", CopyOptions{}, ddbtest.Fault{}, Usage, "missing/dump"},
 		{"two of a name", "twice", CopyOptions{}, ddbtest.Fault{}, Usage, "has 2 backups"},
-		{"no such backup", made.ARN[:len(made.ARN)-1] + "-", CopyOptions{}, ddbtest.Fault{}, Mismatch, "there is no backup"},
+		{"no such backup", made.ARN[:len(made.ARN)-1] + "-", CopyOptions{}, ddbtest.Fault{}, Mismatch, "there is no such backup"},
 		{"no backup's ARN", p.dev.TableARN(p.Name), CopyOptions{}, ddbtest.Fault{}, Usage, "not the ARN of a backup"},
 		{"another account's", foreign.ARN, CopyOptions{}, ddbtest.Fault{}, 0, ""},
 		{"other keys", others.ARN, CopyOptions{}, ddbtest.Fault{}, Mismatch, "keys do not fit"},

@@ -282,7 +282,7 @@ func (t *Table) scaleError(ctx context.Context, err error) error {
 	if !ok {
 		return fmt.Errorf("%s: %w", at, context.Cause(ctx))
 	}
-	if step != nil && known.Kind != Mismatch && !errors.Is(known.Err, ErrNoMFA) {
+	if step != nil && !errors.Is(known, errNoTable) && !errors.Is(known.Err, ErrNoMFA) {
 		known.Err = fmt.Errorf("%s: %w", at, brief(err))
 	}
 	if errors.As(err, &api) && known.Hint == "" {

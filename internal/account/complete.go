@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/aws/aws-sdk-go-v2/service/applicationautoscaling"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -77,13 +78,15 @@ func complete(result any) error {
 
 // describes reports whether a table's description has all that a table has: an ARN, a status, and keys of some type.
 func describes(t *types.TableDescription) bool {
-	if t == nil || aws.ToString(t.TableArn) == "" || t.TableStatus == "" {
+	if t == nil || !arn.IsARN(aws.ToString(t.TableArn)) || t.TableStatus == "" {
 		return false
 	}
 	if slices.ContainsFunc(t.AttributeDefinitions, func(a types.AttributeDefinition) bool { return a.AttributeType == "" }) {
 		return false
 	}
-	return len(t.KeySchema) > 0 && len(t.AttributeDefinitions) > 0
+	return len(t.AttributeDefinitions) > 0 && slices.ContainsFunc(t.KeySchema, func(k types.KeySchemaElement) bool {
+		return k.KeyType == types.KeyTypeHash && aws.ToString(k.AttributeName) != ""
+	})
 }
 
 func opens(c *ststypes.Credentials) bool {

@@ -23,7 +23,7 @@ type Fault struct {
 	After       bool          // the engine applies the request first
 
 	N       int           // Unprocessed, UnprocessedKeys: how many, 0 means a random number; ItemCount, TableSize: the value; Late: the status
-	Text    string        // the exception's message; TableStatus, TableID, BackupStatus: the new value; Stale: the table
+	Text    string        // the exception's message; TableStatus, TableID, TableARN, BackupStatus: the new value; Stale: the table
 	Code    string        // Throttle, Error: the exception's name
 	Reasons []Reason      // Throttle
 	Delay   time.Duration // Delay, Late: how long; Trickle: between bytes, 0 means 50 ms
@@ -76,6 +76,7 @@ const (
 	UnevenPages   Kind = "uneven pages"   // a page of a table ends somewhere before its end, one in twenty is late by Delay; no item is lost
 	TableStatus   Kind = "table status"   // DescribeTable says Text
 	TableID       Kind = "table id"       // DescribeTable says Text; "" for none, and that the table was made at second N unless that is 0
+	TableARN      Kind = "table arn"      // DescribeTable says Text
 	Replicas      Kind = "replicas"       // DescribeTable says Text, the list's JSON
 	ItemCount     Kind = "item count"     // DescribeTable says N
 	TableSize     Kind = "table size"     // DescribeTable says N bytes
@@ -100,7 +101,7 @@ const (
 var kindOps = map[Kind][]string{
 	Unprocessed: {"BatchWriteItem"}, ForgeUnprocessed: {"BatchWriteItem"}, UnprocessedKeys: {"BatchGetItem"},
 	EmptyPages: {"Scan", "Query"}, UnevenPages: {"Scan", "Query"}, RepeatLEK: {"Scan", "Query"}, CountMismatch: {"Scan", "Query"},
-	TableStatus: {"DescribeTable"}, TableID: {"DescribeTable"}, Replicas: {"DescribeTable"}, ItemCount: {"DescribeTable"}, TableSize: {"DescribeTable"},
+	TableStatus: {"DescribeTable"}, TableID: {"DescribeTable"}, TableARN: {"DescribeTable"}, Replicas: {"DescribeTable"}, ItemCount: {"DescribeTable"}, TableSize: {"DescribeTable"},
 	BackupStatus: {"DescribeBackup", "CreateBackup"}, Stale: {"Scan", "Query"},
 }
 

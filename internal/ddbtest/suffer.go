@@ -281,6 +281,8 @@ func (p *Proxy) mangle(r *request, f *armed, a *answer) bool {
 			return rewrite(a, "Table", "TableId", nil)
 		}
 		return rewrite(a, "Table", "TableId", quote(f.Text))
+	case TableARN:
+		return rewrite(a, "Table", "TableArn", quote(f.Text))
 	case Replicas:
 		return rewrite(a, "Table", "Replicas", []byte(f.Text))
 	case ItemCount:
