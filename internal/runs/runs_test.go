@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -372,16 +373,23 @@ func TestLockOfTheDead(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.Lock(sample().Target); err != nil {
+		lock, err := s.Lock(sample().Target)
+		if err != nil {
 			t.Fatal(err)
 		}
 		fmt.Println("locked")
-		select {}
+		_, _ = os.Stdin.Read(make([]byte, 1)) // for ever; the runtime ends a process that only waits for itself
+		runtime.KeepAlive(lock)
+		return
 	}
 	s := store(t)
 	child := exec.Command(os.Args[0], "-test.run=^TestLockOfTheDead$")
 	child.Env = append(os.Environ(), "LOCK_AND_WAIT="+s.Dir())
 	out, err := child.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = child.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
