@@ -28,6 +28,7 @@ type rewind struct {
 
 	waiting []change // read from the journal, not judged
 	ended   bool     // there is no more in the journal
+	most    int      // keys to ask for at once
 	now     item.Page
 }
 
@@ -46,7 +47,7 @@ const rewindBytes = 1 << 20
 func (c *copying) rewind(deletes bool) *rewind {
 	d := c.plan.Target
 	next, stop := iter.Pull2(archive.ReadJournal(c.undone.dir, d.Schema, c.undone.record))
-	return &rewind{copying: c, getter: getter{c.target.plane(d), targetSide}, deletes: deletes, next: next, stop: stop}
+	return &rewind{copying: c, getter: getter{c.target.plane(d), targetSide}, deletes: deletes, next: next, stop: stop, most: wire.MaxGet}
 }
 
 func (r *rewind) Segments() int { return 1 }
@@ -59,18 +60,22 @@ func (r *rewind) Read(ctx context.Context, _ int, _ item.Cursor, attempt int, pa
 			return err
 		}
 	}
-	keys := make([][]byte, len(r.waiting))
-	for i, w := range r.waiting {
-		keys[i] = w.key
+	keys := make([][]byte, r.atOnce(page.Limit))
+	for i := range keys {
+		keys[i] = r.waiting[i].key
 	}
 	again, err := r.getter.Get(ctx, keys, attempt, &r.now)
 	if err != nil {
+		if f := (*copier.Fault)(nil); !errors.As(err, &f) || f.Class != copier.Throttled {
+			r.most = max(1, len(keys)/2) // an answer may fail because it is large
+		}
 		return err
 	}
+	r.most = min(2*r.most, wire.MaxGet)
 	if len(again) == len(keys) {
 		return &copier.Fault{Class: copier.Throttled, Side: targetSide, Err: errors.New("the table returns nothing at the moment")}
 	}
-	if err := r.judge(again, page); err != nil {
+	if err := r.judge(len(keys), again, page); err != nil {
 		return err
 	}
 	page.Units = r.now.Units
@@ -78,6 +83,15 @@ func (r *rewind) Read(ctx context.Context, _ int, _ item.Cursor, attempt int, pa
 		page.Next = feedNext
 	}
 	return nil
+}
+
+// atOnce is how many of the changes that wait to judge: what is there now may be much larger than what was.
+func (r *rewind) atOnce(limit int) int {
+	n := min(len(r.waiting), r.most)
+	if limit > 0 {
+		n = min(n, limit)
+	}
+	return n
 }
 
 // fill reads a group of changes.
@@ -108,8 +122,8 @@ func (r *rewind) fill(ctx context.Context) error {
 	return nil
 }
 
-// judge hands out what is to be written, and keeps what was not looked up waiting.
-func (r *rewind) judge(again []int, page *item.Page) error {
+// judge hands out what of the first n is to be written, and keeps what was not looked up waiting.
+func (r *rewind) judge(n int, again []int, page *item.Page) error {
 	present := make(map[uint64]item.Item, len(r.now.Items))
 	for i, it := range r.now.Items {
 		present[r.now.Keys[i]] = it
@@ -117,7 +131,7 @@ func (r *rewind) judge(again []int, page *item.Page) error {
 	var entries []archive.Entry
 	var rest []change
 	unchanged, left := int64(0), int64(0)
-	for i, w := range r.waiting {
+	for i, w := range r.waiting[:n] {
 		if slices.Contains(again, i) {
 			rest = append(rest, w)
 			continue
@@ -151,7 +165,7 @@ func (r *rewind) judge(again []int, page *item.Page) error {
 	}
 	r.undone.unchanged.Add(unchanged)
 	r.undone.left.Add(left)
-	r.waiting = rest
+	r.waiting = append(rest, r.waiting[n:]...)
 	return nil
 }
 
