@@ -64,6 +64,37 @@ func (q Query) filter(e *expressions) (string, error) {
 	return b.String(), nil
 }
 
+// words are those of a filter that name no attribute; DynamoDB takes the first few in any case of letters.
+var words = []string{"and", "or", "not", "between", "in", "attribute_exists", "attribute_not_exists", "attribute_type", "begins_with", "contains", "size"}
+
+// filtered are the top-level attributes that the filter names.
+func (q Query) filtered() (names []string) {
+	inside := false // an attribute: behind a dot
+	for rest := q.Filter; rest != ""; {
+		n := wordLength(rest)
+		switch {
+		case n > 0:
+			if word := rest[:n]; !inside && !slices.Contains(words, strings.ToLower(word)) && (word[0] < '0' || word[0] > '9') {
+				names = append(names, word)
+			}
+			inside = false
+		case rest[0] == '#', rest[0] == ':':
+			n = 1 + wordLength(rest[1:])
+			if !inside && rest[0] == '#' {
+				names = append(names, q.Names[rest[:n]])
+			}
+			inside = false
+		default:
+			n = 1
+			if c := rest[0]; c != ' ' && c != '\t' && c != '\n' && c != '\r' {
+				inside = c == '.'
+			}
+		}
+		rest = rest[n:]
+	}
+	return names
+}
+
 func placeholder(name string, sign byte) bool {
 	return len(name) > 1 && name[0] == sign && wordLength(name[1:]) == len(name)-1
 }

@@ -10,6 +10,7 @@
 package query
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -151,7 +152,8 @@ type Selection struct {
 	Keys    []string // the table's key attributes, then those that the index adds
 	Only    []string // what to show of an item; nil for all of it
 	Whole   bool     // items come with all their attributes
-	Lacking string   // in words, what an index has not; "" where items are whole
+	Lacking string   // in words, what an index has not of the items, or of what the filter is about; "" where nothing is missed
+	Unseen  bool     // the filter names an attribute that the index has not: it takes all items for such that lack it
 
 	within bounds // for Holds
 }
@@ -231,6 +233,7 @@ func (q Query) Compile(t Table) (Selection, error) {
 	if s.Filter, err = q.filter(e); err != nil {
 		return s, err
 	}
+	s.Unseen = index != nil && slices.ContainsFunc(q.filtered(), func(name string) bool { return !index.has(name, t) })
 	if err := q.project(&s, e, t, index); err != nil {
 		return s, err
 	}
@@ -282,6 +285,9 @@ func (q Query) condition(s *Selection, e *expressions, schema item.Schema, where
 // project makes the projection, and says what an index lacks.
 func (q Query) project(s *Selection, e *expressions, t Table, index *Index) error {
 	wanted := attributes(t.Schema)
+	if s.Unseen {
+		s.Lacking = fmt.Sprintf("index %q has not all that the filter is about: %s", index.Name, index.lacking())
+	}
 	switch {
 	case q.KeysOnly:
 	case q.Attributes != nil:
@@ -296,7 +302,7 @@ func (q Query) project(s *Selection, e *expressions, t Table, index *Index) erro
 		}
 	default:
 		if index != nil && !index.All {
-			s.Whole, s.Lacking = false, fmt.Sprintf("index %q has not all attributes of the items: %s", index.Name, index.lacking())
+			s.Whole, s.Lacking = false, cmp.Or(s.Lacking, fmt.Sprintf("index %q has not all attributes of the items: %s", index.Name, index.lacking()))
 		}
 		return nil
 	}

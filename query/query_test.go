@@ -235,3 +235,23 @@ func TestShow(t *testing.T) {
 		}
 	}
 }
+
+// What a filter names is found whatever else stands in it.
+func TestFiltered(t *testing.T) {
+	for filter, want := range map[string]string{
+		"":                                  "",
+		"color = :c":                        "color",
+		"#c = :c AND NOT contains(tags,:c)": "the color,tags",
+		"a.b.#c[0] <> :x or size(d)>:y":     "a,d",
+		"x BETWEEN :a AND :b":               "x",
+		"begins_with ( y , :p )":            "y",
+		"l[3].m = :v and z in (:a,:b)":      "l,z",
+		"a . b = :v":                        "a",
+		"attribute_type(q, :t)":             "q",
+	} {
+		q := Query{Filter: filter, Names: map[string]string{"#c": "the color"}}
+		if got := strings.Join(q.filtered(), ","); got != want {
+			t.Errorf("%q names %q, want %q", filter, got, want)
+		}
+	}
+}

@@ -24,6 +24,7 @@ type fetched struct {
 	about     Description
 	side      string
 	slice     query.Query
+	unseen    bool // the index does not show what the slice's filter is about
 	selection query.Selection
 	at        []fetching // by segment
 }
@@ -63,7 +64,11 @@ func (f *fetched) Read(ctx context.Context, segment int, from item.Cursor, attem
 		}
 	}
 	if len(at.left) > 0 {
-		if err := f.get(ctx, at, attempt, page); err != nil {
+		get := f.get
+		if f.unseen {
+			get = f.getOne
+		}
+		if err := get(ctx, at, attempt, page); err != nil {
 			return err
 		}
 	}
@@ -133,6 +138,7 @@ func (f *fetched) get(ctx context.Context, at *fetching, attempt int, page *item
 	}
 	if err := f.keep(ctx, shown, attempt, page); err != nil {
 		page.Reset()
+		at.most = max(1, at.most/2) // what was got goes with it
 		return err
 	}
 	page.Scanned = n - len(unprocessed)
@@ -145,12 +151,29 @@ func (f *fetched) get(ctx context.Context, at *fetching, attempt int, page *item
 	return nil
 }
 
-// keep leaves out what is not in the slice any more.
+// getOne makes one request for an item, behind the filter.
+func (f *fetched) getOne(ctx context.Context, at *fetching, attempt int, page *item.Page) error {
+	src, err := f.table.only(f.about, f.slice, at.keys.Items[at.left[0]], f.side)
+	if err == nil {
+		err = src.Read(ctx, 0, nil, attempt, page)
+	}
+	if err == nil {
+		err = f.keep(ctx, nil, attempt, page)
+	}
+	if err != nil {
+		page.Reset()
+		return err
+	}
+	at.left = at.left[1:]
+	return nil
+}
+
+// keep leaves out what is not in the slice any more. What the index has shown is nil where the filter was applied by the table.
 func (f *fetched) keep(ctx context.Context, shown map[uint64]item.Item, attempt int, page *item.Page) error {
 	n := 0
 	for i, it := range page.Items {
 		key := page.Keys[i]
-		if f.slice.Filter != "" {
+		if f.slice.Filter != "" && shown != nil {
 			var err error
 			if it, err = f.pass(ctx, shown[key], it, attempt, page); err != nil {
 				return err

@@ -71,7 +71,7 @@ func TestUndoOverABrittleLine(t *testing.T) {
 			}
 		}
 	})
-	source, target := open(t, "prod", p.Name, Access{}), open(t, "dev", p.Name, Access{Endpoint: brittle(t, p.dev, 1<<20)})
+	source, target := open(t, "prod", p.Name, AccountOptions{}), open(t, "dev", p.Name, AccountOptions{Endpoint: brittle(t, p.dev, 1<<20)})
 	o := soon(Sync)
 	o.NoBackup, o.RunDir = false, t.TempDir()
 	s, err := source.Copy(t.Context(), target, o)

@@ -57,16 +57,20 @@ func (t *Table) part(d Description, q *query.Query, o scanOptions) (copier.Sourc
 		return t.selected(d, s, o.segments, o.side), nil
 	}
 	// What a global index shows is a little old, and other indexes do not show all: that there are such items.
-	slice.KeysOnly, slice.Attributes = false, s.Keys
-	if slice.Filter != "" {
-		slice.Attributes = nil // what the filter has seen is of interest
+	keys := slice
+	switch keys.KeysOnly, keys.Attributes = false, s.Keys; {
+	case s.Unseen: // the filter is the table's to apply
+		keys.Filter, keys.Names, keys.Values = "", nil, nil
+	case slice.Filter != "":
+		keys.Attributes = nil // what the filter has seen is of interest
 	}
-	if s, err = slice.Compile(queryTable(d)); err != nil {
+	unseen := s.Unseen
+	if s, err = keys.Compile(queryTable(d)); err != nil {
 		return nil, queryError(err)
 	}
 	return &fetched{
 		keys: t.selected(d, s, o.segments, o.side), getter: t.getter(d, o.side), table: t, about: d, side: o.side,
-		slice: slice, selection: s, at: make([]fetching, max(1, o.segments)),
+		slice: slice, unseen: unseen, selection: s, at: make([]fetching, max(1, o.segments)),
 	}, nil
 }
 

@@ -266,9 +266,7 @@ func runQuery(ctx context.Context, o queryOptions, s *show.Streams) error {
 // tell says, before it is done, what is to be known about it.
 func (o *queryOptions) tell(plan *table.QueryPlan, s *show.Streams) {
 	for _, note := range plan.Notes {
-		if note != plan.Selection.Lacking || !o.count {
-			s.Note(note)
-		}
+		s.Note(note)
 	}
 	if !plan.Selection.Scan {
 		return
