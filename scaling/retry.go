@@ -2,12 +2,9 @@ package scaling
 
 import (
 	"context"
-	"errors"
 	"regexp"
 	"strings"
 	"time"
-
-	"github.com/aws/smithy-go"
 
 	"github.com/dynamo-cmdline/dynamo/internal/account"
 )
@@ -56,11 +53,7 @@ func (e *LimitError) Error() string {
 			text += " at the latest"
 		}
 	}
-	var api smithy.APIError
-	if errors.As(e.err, &api) {
-		return text + ": " + api.ErrorCode() + ": " + api.ErrorMessage()
-	}
-	return text + ": " + e.err.Error()
+	return text + ": " + account.Explain(e.err).Error()
 }
 
 func (e *LimitError) Unwrap() error { return e.err }
@@ -71,11 +64,8 @@ var nextTime = regexp.MustCompile(`(?i)next \w+ can be made at \[?([^\]]+?)\]?\.
 // what the table's description says of the last time.
 func limit(step Step, have State, now time.Time, err error) error {
 	e := &LimitError{Step: step, err: err}
-	var api smithy.APIError
-	if errors.As(err, &api) {
-		if found := nextTime.FindStringSubmatch(api.ErrorMessage()); found != nil {
-			e.Again = timeIn(strings.TrimSpace(found[1]))
-		}
+	if found := nextTime.FindStringSubmatch(account.Explain(err).Error()); found != nil {
+		e.Again = timeIn(strings.TrimSpace(found[1]))
 	}
 	switch {
 	case !e.Again.IsZero():

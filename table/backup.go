@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	"github.com/aws/smithy-go"
+
+	"github.com/dynamo-cmdline/dynamo/internal/account"
 )
 
 // backup makes an on-demand backup of the target, or goes on with the one that
@@ -101,8 +101,4 @@ func (a *Account) backupError(ctx context.Context, doing string, err error) erro
 var errNoBackups = errors.New("has no backups")
 
 // lacksBackups reports whether the endpoint says that it does not know backups.
-func lacksBackups(err error) bool {
-	var api smithy.APIError
-	unknown := []string{"UnknownOperationException", "UnknownOperation", "InvalidAction", "NotImplemented"}
-	return errors.As(err, &api) && slices.Contains(unknown, api.ErrorCode())
-}
+func lacksBackups(err error) bool { return account.Classify(err) == account.Unsupported }

@@ -83,14 +83,25 @@ func (a *Account) explain(ctx context.Context, doing string, err error) error {
 		e.Hint = "run it on a terminal, or use a profile without mfa_serial"
 	case errors.As(err, &unsafe):
 		e.Kind, e.Err, e.Hint = Usage, fmt.Errorf("%s with %s: %w", doing, a, unsafe), "check the endpoints of the profile and of the environment"
-	case class == account.Denied:
-		e.Kind = Denied
-	case class == account.Stale, class == account.Credentials:
-		e.Kind, e.Hint = Denied, a.at.LoginHint()
 	case errors.As(err, &network):
 		e.Hint = "is the network up, and the endpoint right?"
+	default:
+		e.Kind, e.Hint = a.meaning(class)
 	}
 	return e
+}
+
+// meaning is what a class of error is to people, and what they can do about it.
+func (a *Account) meaning(class account.Class) (Kind, string) {
+	switch class {
+	case account.Denied:
+		return Denied, ""
+	case account.Stale, account.Credentials:
+		return Denied, a.at.LoginHint()
+	case account.Missing, account.State: // what is Busy was waited for, and more than that is not known
+		return Mismatch, ""
+	}
+	return Failed, ""
 }
 
 // brief drops the layers that the typed client wraps around the news.
@@ -109,17 +120,15 @@ func runError(err error, source, target *Table) error {
 	return side.account.faultError(fault, err)
 }
 
+// meant are the engine's classes in the account's words, of which it needs fewer.
+var meant = map[copier.Class]account.Class{
+	copier.Credentials: account.Credentials, copier.Stale: account.Stale, copier.Denied: account.Denied, copier.State: account.State,
+}
+
 // faultError explains what a request of the engine's met.
 func (a *Account) faultError(fault *copier.Fault, err error) *Error {
-	e := &Error{Kind: Failed, Err: fmt.Errorf("%s: %w", a, err)}
-	switch fault.Class {
-	case copier.Credentials, copier.Stale:
-		e.Kind, e.Hint = Denied, a.at.LoginHint()
-	case copier.Denied:
-		e.Kind = Denied
-	case copier.State:
-		e.Kind = Mismatch
-	}
+	e := &Error{Err: fmt.Errorf("%s: %w", a, err)}
+	e.Kind, e.Hint = a.meaning(meant[fault.Class])
 	return e
 }
 

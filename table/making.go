@@ -11,7 +11,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	"github.com/aws/smithy-go"
 
 	"github.com/dynamo-cmdline/dynamo/internal/account"
 	"github.com/dynamo-cmdline/dynamo/internal/runs"
@@ -135,7 +134,7 @@ func (m *making) begin(ctx context.Context) error {
 		}
 	}
 	if err != nil {
-		if answered := (smithy.APIError)(nil); errors.As(err, &answered) && !errors.As(err, new(*account.GaveUpError)) { // then there is no such table
+		if account.Answered(err) { // then there is no such table
 			m.note.Asked = time.Time{}
 			return both(m.refusal(ctx, err), m.save())
 		}
@@ -244,23 +243,17 @@ func existsAlready(t *Table) error {
 
 // refusal explains why AWS does not restore.
 func (m *making) refusal(ctx context.Context, err error) error {
-	var api smithy.APIError
-	if !errors.As(err, &api) {
-		return m.to.controlError(ctx, "restore to", err)
-	}
 	e := m.to.controlError(ctx, "restore to", err)
 	known, ok := e.(*Error) //nolint:errorlint // only what has just been made
 	if !ok {
 		return e
 	}
-	switch api.ErrorCode() {
-	case "BackupNotFoundException", "BackupInUseException", "PointInTimeRecoveryUnavailableException", "TableNotFoundException":
-		known.Kind = Mismatch
-	case "InvalidRestoreTimeException":
+	switch {
+	case errors.As(err, new(*types.InvalidRestoreTimeException)):
 		known.Kind = Usage
-	case "LimitExceededException":
+	case errors.As(err, new(*types.LimitExceededException)):
 		known.Hint = "AWS restores so many tables at once, and no more"
-	case "AccessDeniedException":
+	case account.Classify(err) == account.Denied:
 		known.Hint = "docs/iam/restore-aws.json has the permissions"
 	}
 	return known

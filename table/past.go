@@ -15,7 +15,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	"github.com/aws/smithy-go"
 
 	"github.com/dynamo-cmdline/dynamo/internal/account"
 )
@@ -180,11 +179,10 @@ func (t *Table) pointInTime(ctx context.Context, from string) (*past, error) {
 // recoveryError explains an error about point-in-time recovery.
 func (t *Table) recoveryError(ctx context.Context, err error) error {
 	var missing *types.TableNotFoundException
-	var api smithy.APIError
 	switch {
 	case errors.As(err, &missing):
 		return mismatch("", "table %q %w in %s with %s", t.name, errNoTable, t.account.Region(), t.account)
-	case errors.As(err, &api) && api.ErrorCode() == "UnknownOperationException":
+	case account.Classify(err) == account.Unsupported:
 		return mismatch("", "the endpoint of %s has no point-in-time recovery", t.account)
 	}
 	return t.controlError(ctx, "ask for the recovery of", err)

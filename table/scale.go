@@ -9,8 +9,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/applicationautoscaling"
+	autoscaling "github.com/aws/aws-sdk-go-v2/service/applicationautoscaling/types"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/smithy-go"
 
 	"github.com/dynamo-cmdline/dynamo/internal/account"
 	"github.com/dynamo-cmdline/dynamo/scaling"
@@ -265,7 +265,6 @@ func (t *Table) scaleError(ctx context.Context, err error) error {
 	var limit *scaling.LimitError
 	var state *scaling.StateError
 	var step *scaling.StepError
-	var api smithy.APIError
 	at := fmt.Sprintf("scale %q with %s", t.name, t.account)
 	if errors.As(err, &step) {
 		at += ": " + step.Step.String()
@@ -285,15 +284,14 @@ func (t *Table) scaleError(ctx context.Context, err error) error {
 	if step != nil && !errors.Is(known, errNoTable) && !errors.Is(known.Err, ErrNoMFA) {
 		known.Err = fmt.Errorf("%s: %w", at, brief(err))
 	}
-	if errors.As(err, &api) && known.Hint == "" {
-		switch api.ErrorCode() {
-		case "FailedResourceAccessException":
-			known.Kind, known.Hint = Denied, "auto scaling keeps CloudWatch alarms: docs/iam/scale.json has the permissions"
-		case "AccessDeniedException":
-			known.Hint = "docs/iam/scale.json has the permissions"
-		case "UnknownOperationException":
-			known.Hint = "the endpoint has no Application Auto Scaling"
-		}
+	switch class := account.Classify(err); {
+	case known.Hint != "":
+	case errors.As(err, new(*autoscaling.FailedResourceAccessException)):
+		known.Hint = "auto scaling keeps CloudWatch alarms: docs/iam/scale.json has the permissions"
+	case class == account.Denied:
+		known.Hint = "docs/iam/scale.json has the permissions"
+	case class == account.Unsupported:
+		known.Hint = "the endpoint has no Application Auto Scaling"
 	}
 	return known
 }

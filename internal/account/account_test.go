@@ -22,6 +22,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
 func TestMain(m *testing.M) {
@@ -400,6 +401,11 @@ func TestStranger(t *testing.T) {
 }
 
 // What an error says it is, is not more than it says: above all, not every error without an answer is about credentials.
+// answeredWith is an error as an answer with that status brings it.
+func answeredWith(status int, err error) error {
+	return &smithyhttp.ResponseError{Response: &smithyhttp.Response{Response: &http.Response{StatusCode: status}}, Err: err}
+}
+
 func TestClassify(t *testing.T) {
 	invalid := func() error {
 		_, err := dynamodb.New(dynamodb.Options{Region: "eu-west-1"}).DescribeTable(context.Background(), &dynamodb.DescribeTableInput{})
@@ -419,6 +425,10 @@ func TestClassify(t *testing.T) {
 		{"called off", fmt.Errorf("x: %w", context.Canceled), Fatal},
 		{"a fault of the server's", &smithy.GenericAPIError{Code: "Unheard", Fault: smithy.FaultServer}, Transient},
 		{"a code that nobody knows", &smithy.GenericAPIError{Code: "Unheard", Fault: smithy.FaultClient}, Fatal},
+		{"a table that is not there", &types.ResourceNotFoundException{}, Missing},
+		{"a bucket that is not there", &smithy.GenericAPIError{Code: "NoSuchBucket", Fault: smithy.FaultClient}, Missing},
+		{"a table that is in the way", &types.TableAlreadyExistsException{}, State},
+		{"an engine without backups", answeredWith(501, &smithy.GenericAPIError{Code: "NotImplemented", Fault: smithy.FaultServer}), Unsupported},
 		{"none", nil, Fatal},
 	} {
 		if got := Classify(c.err); got != c.want {

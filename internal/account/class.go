@@ -28,12 +28,15 @@ const (
 	Stale                    // the credentials have expired: again, with new ones
 	Credentials              // there are no valid credentials
 	Denied                   // permission is missing
-	State                    // what it is about is missing, or in no state for this
+	Missing                  // what it is about is not there
+	State                    // what it is about is in no state for this
 	Invalid                  // the service refuses the content of the request
 	TooLarge                 // the request body is too large
+	Unsupported              // the service, or what stands in its place, knows no such call
 )
 
-// classes are the codes of all services that we call, data plane and control plane alike.
+// classes are the codes of all services that we call, data plane and control plane alike. They are written here, and
+// nowhere else.
 var classes = map[string]Class{
 	"ProvisionedThroughputExceededException": Throttled, "ThrottlingException": Throttled, "Throttling": Throttled,
 	"ThrottledException": Throttled, "RequestThrottled": Throttled, "RequestThrottledException": Throttled,
@@ -57,16 +60,28 @@ var classes = map[string]Class{
 	"InvalidSignatureException": Credentials, "SignatureDoesNotMatch": Credentials,
 	"IncompleteSignatureException": Credentials, "IncompleteSignature": Credentials,
 
-	"AccessDeniedException": Denied, "AccessDenied": Denied, "OptInRequired": Denied, "NotAuthorized": Denied,
+	"AccessDeniedException": Denied, "AccessDenied": Denied, "FailedResourceAccessException": Denied, "OptInRequired": Denied, "NotAuthorized": Denied,
 	"ForbiddenException": Denied, "KMSAccessDeniedException": Denied, "MissingAuthenticationTokenException": Denied,
 	"MissingAuthenticationToken": Denied, "RequestTimeTooSkewed": Denied,
 
-	"ResourceNotFoundException": State, "TableNotFoundException": State, "BackupNotFoundException": State,
+	"ResourceNotFoundException": Missing, "TableNotFoundException": Missing, "BackupNotFoundException": Missing,
+	"NoSuchBucket": Missing, "NoSuchKey": Missing, "NoSuchUpload": Missing, "NotFound": Missing,
+
 	"TableAlreadyExistsException": State, "PointInTimeRecoveryUnavailableException": State,
 	"InaccessibleEncryptionCredentialsException": State,
 
 	"ValidationException": Invalid, "ItemCollectionSizeLimitExceededException": Invalid, "ObjectNotFoundException": Invalid,
+	"InvalidRestoreTimeException": Invalid,
+
+	"UnknownOperationException": Unsupported, "UnknownOperation": Unsupported, "InvalidAction": Unsupported,
+	"NotImplemented": Unsupported,
 }
+
+// clocks are the codes of a clock that is wrong, among other things.
+var clocks = map[string]bool{"InvalidSignatureException": true, "RequestTimeTooSkewed": true, "RequestExpired": true}
+
+// MayBeClock reports whether an answer of that code may mean no more than that this machine's clock is wrong.
+func MayBeClock(code string) bool { return clocks[code] }
 
 // ClassOf is the class of an answer by its code, which may be empty, and its HTTP status, which may be 0.
 func ClassOf(code string, status int) Class {
@@ -127,6 +142,13 @@ func Classify(err error) Class {
 		return Credentials
 	}
 	return Fatal
+}
+
+// Answered reports whether AWS has refused the call itself, so that nothing has come of it. Where attempts before it had no
+// answer, that is not known.
+func Answered(err error) bool {
+	var api smithy.APIError
+	return errors.As(err, &api) && !errors.As(err, new(*GaveUpError))
 }
 
 // metadata is the service that machines in EC2 ask for credentials. Elsewhere nobody answers, and there are none.

@@ -13,7 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/smithy-go"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/dynamo-cmdline/dynamo/internal/account"
 )
@@ -129,15 +129,16 @@ func (f *Folder) Folders(ctx context.Context, name string) (names []string, err 
 
 // failed says what a call met: that an object is missing as fs.ErrNotExist, that it was told to stop as the context's cause.
 func failed(ctx context.Context, doing string, err error) error {
-	var api smithy.APIError
+	var object *types.NoSuchKey
+	var head *types.NotFound
 	switch {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	case errors.As(err, &api) && (api.ErrorCode() == "NoSuchKey" || api.ErrorCode() == "NotFound"):
+	case errors.As(err, &object), errors.As(err, &head):
 		return fmt.Errorf("%s: %w", doing, fs.ErrNotExist)
-	case errors.As(err, &api) && api.ErrorCode() == "NoSuchBucket":
+	case account.Classify(err) == account.Missing:
 		return &Error{doing, ErrNoBucket}
 	}
 	return &Error{doing, err}

@@ -90,11 +90,8 @@ func (t *Table) refusal(resp *http.Response, body []byte, creds aws.Credentials)
 	}
 	e.Kind = kindOf(e.Code, e.Status)
 	e.Ambiguous = e.Kind == Transient
-	switch e.Code {
-	case "InvalidSignatureException", "RequestTimeTooSkewed", "RequestExpired":
-		if t.noteSkew(resp.Header) {
-			e.Kind = Transient
-		}
+	if account.MayBeClock(e.Code) && t.noteSkew(resp.Header) {
+		e.Kind = Transient
 	}
 	if e.Kind == Stale {
 		refused := fingerprint(creds)
@@ -105,7 +102,8 @@ func (t *Table) refusal(resp *http.Response, body []byte, creds aws.Credentials)
 
 // kinds are what the classes of error mean for a call of the data plane.
 var kinds = map[account.Class]Kind{
-	account.Throttled: Throttled, account.Limited: Throttled, account.Transient: Transient, account.Busy: State, account.State: State,
+	account.Throttled: Throttled, account.Limited: Throttled, account.Transient: Transient,
+	account.Busy: State, account.State: State, account.Missing: State,
 	account.Stale: Stale, account.Credentials: Denied, account.Denied: Denied, account.Invalid: Invalid, account.TooLarge: TooLarge,
 }
 

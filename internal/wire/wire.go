@@ -157,7 +157,7 @@ func (t *Table) credentials(ctx context.Context) (aws.Credentials, error) {
 		return creds, unavailable(ctx, err)
 	}
 	if fingerprint(creds) == *bad {
-		return creds, &Error{Kind: Credentials, Code: "ExpiredToken", Message: "the credentials have expired and a refresh brought the same ones"}
+		return creds, &Error{Kind: Credentials, Code: "CredentialsExpired", Message: "the credentials have expired and a refresh brought the same ones"}
 	}
 	return creds, nil
 }
