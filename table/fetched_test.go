@@ -170,7 +170,7 @@ func TestSliceByAFilterThroughALaggingIndex(t *testing.T) {
 	t.Parallel()
 	row := func(key, color, v string) ddbtest.Item {
 		it := ddbtest.Item{}
-		for name, value := range map[string]string{"pk": key, "sk": `a "b" and`, "status": "open", "color": color, "v": v} {
+		for name, value := range map[string]string{"pk": key, "sk": `"a" and "b"`, "status": "open", "color": color, "v": v} {
 			it[name] = &types.AttributeValueMemberS{Value: value}
 		}
 		return it
