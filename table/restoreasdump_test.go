@@ -63,6 +63,11 @@ func TestRestoreAsNotesFirst(t *testing.T) {
 			other := ddbtest.Table{Name: name, Partition: ddbtest.S("other")}
 			return p.dev.CreateTable(t.Context(), other)
 		}, Mismatch},
+		{"somebody else's table with the same keys", ddbtest.Fault{Kind: ddbtest.Hang, Op: "CreateTable", Count: 1}, func(name string) error {
+			other := p.Table
+			other.Name, other.Indexes = name, []ddbtest.Index{{Name: "by-color", Partition: ddbtest.S("color")}}
+			return p.dev.CreateTable(t.Context(), other)
+		}, Mismatch},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			name := p.another(t)
@@ -100,6 +105,24 @@ func TestRestoreAsNotesFirst(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A table that AWS has made, although the answer was lost, is taken up in the same breath.
+func TestRestoreAsHearsNoAnswer(t *testing.T) {
+	t.Parallel()
+	p := newPair(t, ddbtest.Table{})
+	_, dev := p.open(t)
+	p.fill(t, p.dev, ddbtest.EdgeItems(p.Table, 20, 1))
+	dumps, name := t.TempDir(), p.another(t)
+	if _, err := dev.Dump(t.Context(), dumps, DumpOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	p.dev.Proxy.Inject(ddbtest.Fault{Kind: ddbtest.Reset, Op: "CreateTable", Table: name, After: true, Count: 1})
+	s, err := dev.RestoreAs(t.Context(), dumps, name, CopyOptions{RunDir: t.TempDir()})
+	if n := creations(p.dev, name); err != nil || s.Written != 20 || n != 2 {
+		t.Fatalf("%v, %+v; %d CreateTables", err, s, n)
+	}
+	ddbtest.RequireEqual(t, p.dev.Client(), p.dev.Client(), p.Name, name)
 }
 
 // What is restored is of another table, or had replicas: that is said.
