@@ -24,10 +24,15 @@ func (c *copying) late() time.Time {
 }
 
 // lateWrite is when a run last sent a write that may be applied after all. Where it was killed nobody can say that, and it is
-// now: if deletes were under way, or, with any, whatever was.
+// now: if deletes were under way, or, with any, whatever was. A run of before noted neither that they were, nor every
+// answer that leaves it open: then any write may be late, up to the run's end.
 func lateWrite(s *runs.State, any bool) time.Time {
-	if s.Ended == nil && (any || s.Deletes || s.Phase == phaseTruncate) {
+	unsure := s.Version < 2 && Mode(s.Mode) != Merge
+	switch {
+	case s.Ended == nil && (any || unsure || s.Deletes || s.Phase == phaseTruncate):
 		return time.Now()
+	case s.Ended != nil && s.Version < 2 && (any || unsure):
+		return s.Ended.Time
 	}
 	return s.Late
 }

@@ -62,13 +62,19 @@ func TestLateDeletesOfAnEarlierRun(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		killed bool
+		older  bool // its checkpoint is of the first format, which does not say what may be late
 		next   func(t *testing.T, p pair, o CopyOptions, run string) error
 	}{
-		{"resumed", false, resumeRun},
-		{"killed and resumed", true, resumeRun},
-		{"another run", false, copyAgain},
-		{"killed, then another run", true, copyAgain},
-		{"killed and undone", true, undoRun}, // puts back what the source has by now
+		{"resumed", false, false, resumeRun},
+		{"killed and resumed", true, false, resumeRun},
+		{"another run", false, false, copyAgain},
+		{"killed, then another run", true, false, copyAgain},
+		{"killed and undone", true, false, undoRun}, // puts back what the source has by now
+		{"of an older version, resumed", false, true, resumeRun},
+		{"of an older version, killed and resumed", true, true, resumeRun},
+		{"of an older version, then another run", false, true, copyAgain},
+		{"of an older version, killed, then another run", true, true, copyAgain},
+		{"of an older version, undone", false, true, undoRun},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -103,6 +109,9 @@ func TestLateDeletesOfAnEarlierRun(t *testing.T) {
 			p.dev.Proxy.Remove(id)
 			if test.killed {
 				write(t, checkpoint(), asKilled)
+			}
+			if test.older {
+				older(t, o.RunDir, summary.Run)
 			}
 			p.fill(t, p.prod, slices.Values(all[100:])) // now the source has them, and the target still has
 			o.Stall = 0
@@ -143,21 +152,35 @@ func copyAgain(t *testing.T, p pair, o CopyOptions, _ string) error {
 func TestLateWrite(t *testing.T) {
 	long := time.Now().Add(-time.Hour)
 	ended := &runs.End{Time: long}
+	first := func(s runs.State) runs.State { // whose Late is not known
+		s.Version, s.Late = 1, time.Time{}
+		return s
+	}
 	for _, test := range []struct {
 		name  string
 		state runs.State
 		any   bool
 		now   bool
 	}{
-		{"ended", runs.State{Saved: long, Late: long, Ended: ended, Deletes: true}, true, false},
-		{"killed while it copied", runs.State{Saved: long, Late: long, Phase: phaseCopy}, false, false},
-		{"killed while it copied, to be undone", runs.State{Saved: long, Late: long, Phase: phaseCopy}, true, true},
-		{"killed while it emptied the table", runs.State{Saved: long, Late: long, Phase: phaseTruncate}, false, true},
-		{"killed while it deleted", runs.State{Saved: long, Late: long, Phase: phaseSync, Deletes: true}, false, true},
+		{"ended", runs.State{Version: 2, Saved: long, Late: long, Ended: ended, Deletes: true}, true, false},
+		{"of the first format, ended while it deleted", first(runs.State{Mode: "sync", Phase: phaseSync, Ended: ended}), false, false},
+		{"of the first format, done", first(runs.State{Mode: "replace", Phase: phaseDone, Ended: ended}), false, false},
+		{"of the first format, killed in a sync", first(runs.State{Mode: "sync", Phase: phaseSync}), false, true},
+		{"of the first format, killed in an undo", first(runs.State{Phase: phaseUndo}), false, true},
+		{"of the first format, killed after it emptied the table", first(runs.State{Mode: "replace", Phase: phaseCopy}), false, true},
+		{"of the first format, killed in a merge, to be undone", first(runs.State{Mode: "merge", Phase: phaseCopy}), true, true},
+		{"killed while it copied", runs.State{Version: 2, Saved: long, Late: long, Phase: phaseCopy}, false, false},
+		{"killed while it copied, to be undone", runs.State{Version: 2, Saved: long, Late: long, Phase: phaseCopy}, true, true},
+		{"killed while it emptied the table", runs.State{Version: 2, Saved: long, Late: long, Phase: phaseTruncate}, false, true},
+		{"killed while it deleted", runs.State{Version: 2, Saved: long, Late: long, Phase: phaseSync, Deletes: true}, false, true},
 	} {
 		got := lateWrite(&test.state, test.any)
 		if now := time.Since(got) < time.Minute; now != test.now || !now && !got.Equal(long) {
 			t.Errorf("%s: %s", test.name, got)
 		}
+	}
+	// Only puts were under way.
+	if got := lateWrite(&runs.State{Version: 1, Mode: "merge", Phase: phaseCopy}, false); !got.IsZero() {
+		t.Errorf("a merge of the first format: %s", got)
 	}
 }

@@ -400,3 +400,23 @@ func TestOlderCheckpoints(t *testing.T) {
 		t.Fatalf("%+v, %v", list, err)
 	}
 }
+
+// A run of an older version that has changed something is one that has, also where nothing was left to write when it was
+// gone on with.
+func TestOlderCheckpointWithNothingLeft(t *testing.T) {
+	t.Parallel()
+	p := newPair(t, ddbtest.Table{})
+	p.fill(t, p.prod, ddbtest.EdgeItems(p.Table, 300, 1))
+	p.fill(t, p.dev, ddbtest.EdgeItems(p.Table, 300, 2))
+	o := journalled(t)
+	o.Workers, o.Segments = 1, 1
+	run := p.breakOff(t, o, 3)
+	older(t, o.RunDir, run)
+	p.fill(t, p.dev, ddbtest.EdgeItems(p.Table, 300, 1))
+	if s, err := Resume(t.Context(), "", ResumeOptions{RunDir: o.RunDir}); err != nil || s.Run != run {
+		t.Fatalf("%+v, %v", s, err)
+	}
+	if state := stateOf(t, o.RunDir, run); !state.Changed || state.Version != 2 {
+		t.Fatalf("%+v", state)
+	}
+}

@@ -290,6 +290,9 @@ func (c *copying) load(name string) error {
 		return c.misfit(name, err)
 	}
 	c.dir, c.state = dir, state
+	if state.Changed, err = mayHaveChanged(dir, state); err != nil { // which an older version did not note
+		return c.misfit(name, err)
+	}
 	state.Source.Address, state.Target.Address = c.from().Address, c.target.place(c.plan.Target).Address
 	if c.before, err = talliedBy(state); err != nil {
 		return c.misfit(name, err)
