@@ -318,6 +318,12 @@ func (c *copying) reject(w item.Write, f *copier.Fault) error {
 
 // end writes down how the run ended, and returns why it did not end well.
 func (c *copying) end(err error) error {
+	// What is acknowledged counts also behind the last checkpoint: a sync and an undo read again anyway.
+	if c.syncing != nil || c.journal() != nil {
+		if counts, e := json.Marshal(c.tally()); e == nil {
+			c.state.Counts = counts
+		}
+	}
 	outcome, over := c.outcome(err)
 	c.state.Ended = &runs.End{Time: time.Now().UTC(), Outcome: outcome, Done: over, Code: int(kindOf(err))}
 	if err != nil {

@@ -124,7 +124,7 @@ func (s *syncing) run(ctx context.Context) error {
 	g.Go(func() error {
 		defer crash.Guard(ctx)
 		o := s.engine()
-		o.Readers, o.Pages, o.From, o.Save = 1, feedPages, copier.Checkpoint{}, nil
+		o.Readers, o.Pages, o.From, o.Save = 1, feedPages, copier.Checkpoint{}, s.note
 		o.Stats, o.Delete = &s.removed, true
 		return copier.Run(ctx, s.deletes, sink, o)
 	})
@@ -240,7 +240,7 @@ func (s *syncing) extras(ctx context.Context, n int64) (bool, error) {
 	return true, s.noteDeletes()
 }
 
-// note keeps the counts of what was put so far.
+// note keeps the counts of what was put and deleted so far.
 func (c *copying) note(at copier.Checkpoint) error {
 	at.Positions = nil // a sync that goes on reads again
 	return c.save(at)

@@ -221,6 +221,36 @@ func TestResumeSync(t *testing.T) {
 	}
 }
 
+// What a sync has deleted before it was broken off counts, in the list of runs and in the summary of the attempt
+// that ends it.
+func TestResumeSyncCountsDeletes(t *testing.T) {
+	t.Parallel()
+	p := newPair(t, ddbtest.Table{})
+	p.fill(t, p.prod, ddbtest.EdgeItems(p.Table, 100, 1))
+	p.fill(t, p.dev, ddbtest.EdgeItems(p.Table, 500, 2))
+	o := soon(Sync)
+	o.NoBackup, o.RunDir, o.Workers = false, t.TempDir(), 1
+	name := p.breakOff(t, o, 12) // in the midst of the deletes
+	recorded := func(want int) {
+		t.Helper()
+		list, err := Runs(o.RunDir)
+		if err != nil || len(list) != 1 || list[0].Deleted != int64(want) {
+			t.Fatalf("the list says %+v, %v, and %d were deleted", list, err, want)
+		}
+	}
+	_, some := p.applied()
+	if some == 0 {
+		t.Fatal("it was broken off before the first delete")
+	}
+	recorded(some)
+	s, err := Resume(t.Context(), name, ResumeOptions{RunDir: o.RunDir})
+	if _, all := p.applied(); err != nil || s.Deleted != int64(all) {
+		t.Fatalf("%+v, %v: %d were deleted", s, err, all)
+	}
+	recorded(int(s.Deleted))
+	p.requireEqual(t)
+}
+
 // fingerprints reads a table by the product's own wire: journal keys and images are compared with it.
 func (p pair) fingerprints(t *testing.T, a *ddbtest.Account) map[string]string {
 	t.Helper()

@@ -347,10 +347,6 @@ func (c *copying) undo(ctx context.Context) (err error) {
 			break
 		}
 	}
-	// What is acknowledged counts also where a page was broken off inside: the journal is read again anyway.
-	if counts, e := json.Marshal(c.tally()); e == nil {
-		c.state.Counts = counts
-	}
 	if err = both(c.damage(err), u.own.Close()); err != nil {
 		return err
 	}
