@@ -13,6 +13,8 @@ import (
 
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/dynamo-cmdline/dynamo/internal/foreign"
 )
 
 // A Class says what an error asks for.
@@ -198,7 +200,7 @@ type GaveUpError struct{ After time.Duration }
 func (e *GaveUpError) Error() string { return "gave up after " + e.After.Round(time.Second).String() }
 
 // Explain drops the layers that the SDK wraps around the news, and says for how long it was tried. Where the call that
-// failed is another than the one that was made, as one for credentials, it is named.
+// failed is another than the one that was made, as one for credentials, it is named. No secret is left in it.
 func Explain(err error) error {
 	var outer, op *smithy.OperationError
 	var api smithy.APIError
@@ -215,7 +217,7 @@ func Explain(err error) error {
 	short := true
 	var answered interface{ HTTPStatusCode() int }
 	switch {
-	case errors.As(err, &api) && api.ErrorCode() == "UnknownError" && errors.As(err, &answered): // as a redirect, or a page of a proxy's
+	case errors.As(err, &api) && (api.ErrorCode() == "UnknownError" || api.ErrorCode() == "") && errors.As(err, &answered): // as a redirect, or a page of a proxy's
 		news = fmt.Errorf("HTTP status %d %s", answered.HTTPStatusCode(), http.StatusText(answered.HTTPStatusCode()))
 	case errors.As(err, &api):
 		news = fmt.Errorf("%s: %s", api.ErrorCode(), api.ErrorMessage())
@@ -232,5 +234,5 @@ func Explain(err error) error {
 	if op != outer {
 		news = fmt.Errorf("%s %s: %w", op.ServiceID, op.OperationName, news)
 	}
-	return news
+	return foreign.Error(news)
 }

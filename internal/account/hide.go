@@ -9,6 +9,9 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/service/signin"
+	"github.com/aws/aws-sdk-go-v2/service/ssooidc"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
@@ -25,7 +28,7 @@ func (a *Account) logged(stack *middleware.Stack) error {
 			attrs = append(attrs, slog.String("request", foreign.Text(id)))
 		}
 		if err != nil {
-			attrs = append(attrs, slog.String("error", Explain(foreign.Error(err)).Error()))
+			attrs = append(attrs, slog.String("error", Explain(err).Error()))
 		}
 		a.Log.LogAttrs(ctx, slog.LevelDebug, "request", attrs...)
 		return out, metadata, err
@@ -39,19 +42,39 @@ func (a *Account) logged(stack *middleware.Stack) error {
 func clean(stack *middleware.Stack) error {
 	return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("dynamo.clean",
 		func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
+			hideAsked(in.Parameters)
 			out, metadata, err := next.HandleInitialize(ctx, in)
 			return out, metadata, foreign.Error(err)
 		}), middleware.Before)
 }
 
-// hideSigned has what a request was signed with struck out, whose ever it is: also what a profile assumes a role with.
+// hideAsked has what credentials are asked for with struck out, where the request is not signed with it.
+func hideAsked(params any) {
+	switch in := params.(type) {
+	case *sts.AssumeRoleInput:
+		foreign.Hide(aws.ToString(in.ExternalId))
+	case *sts.AssumeRoleWithWebIdentityInput:
+		foreign.Hide(aws.ToString(in.WebIdentityToken))
+	case *ssooidc.CreateTokenInput:
+		foreign.Hide(aws.ToString(in.ClientSecret), aws.ToString(in.RefreshToken))
+	case *signin.CreateOAuth2TokenInput:
+		if in.TokenInput != nil {
+			foreign.Hide(aws.ToString(in.TokenInput.RefreshToken))
+		}
+	}
+}
+
+// hideSigned has what a request was signed with struck out, whose ever it is: also what a profile assumes a role with. SSO,
+// and what a container asks for its credentials, take a token as it is.
 func hideSigned(stack *middleware.Stack) error {
 	return stack.Finalize.Add(middleware.FinalizeMiddlewareFunc("dynamo.hide",
 		func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
 			if r, ok := in.Request.(*smithyhttp.Request); ok {
-				_, id, _ := strings.Cut(r.Header.Get("Authorization"), "Credential=")
-				id, _, _ = strings.Cut(id, "/")
-				foreign.Hide(id, r.Header.Get("X-Amz-Security-Token"))
+				token, id, signed := strings.Cut(r.Header.Get("Authorization"), "Credential=")
+				if id, _, _ = strings.Cut(id, "/"); !signed {
+					id = token
+				}
+				foreign.Hide(id, r.Header.Get("X-Amz-Security-Token"), r.Header.Get("X-Amz-Sso_bearer_token"))
 			}
 			return next.HandleFinalize(ctx, in)
 		}), middleware.After) // behind the signing

@@ -26,8 +26,8 @@ const hidden = "***"
 var (
 	// canonical is where a service begins to repeat what was signed, session token and all. Nothing behind it is news.
 	canonical = regexp.MustCompile(`(?i)(the )?(canonical[ -]?(string|request)|string[ -]?to[ -]?sign\b|aws4-|x-amz-|authorization\s*[:=])`)
-	// named is a secret beside its name, as in JSON, in a form or in a line of a credentials file.
-	named = regexp.MustCompile(`(?i)((?:secret|password|token|signature|credential)[a-z_]*(?:\\?["']\s*:|\s*=)\s*\\?["']?)[^\s"'\\,;&}]+`)
+	// named is a secret beside its name, as in JSON, in XML, in a form or in a line of a credentials file.
+	named = regexp.MustCompile(`(?i)((?:secret|password|token|signature|credential)[a-z_]*(?:\\?["']\s*:|\s*=|>)\s*\\?["']?)[^\s"'\\,;&}<]+`)
 	// user is the user and the password in a URL.
 	user = regexp.MustCompile(`://[^/\s"']*@`)
 )

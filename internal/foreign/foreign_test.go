@@ -28,6 +28,7 @@ func TestText(t *testing.T) {
 		{"a short value is a word", "a short one", ""},
 		{"a credentials file", "line 3: aws_secret_access_key = abc/def", "line 3: aws_secret_access_key = ***"},
 		{"JSON", `{"SecretAccessKey": "abc\"", "SessionToken":"x"}`, `{"SecretAccessKey": "***\"", "SessionToken":"***"}`},
+		{"XML", "<Credentials><SecretAccessKey>abc/def</SecretAccessKey><SessionToken>x", "<Credentials><SecretAccessKey>***</SecretAccessKey><SessionToken>***"},
 		{"a form", "Action=x&Signature=abc&Version=1", "Action=x&Signature=***&Version=1"},
 		{"a password in a URL", "Get \"https://me:pa@ss@proxy:1/x\": EOF", "Get \"https://***@proxy:1/x\": EOF"},
 		{"lines", "one\r\ntwo\nthree", "one two three"},
