@@ -78,6 +78,10 @@ func TestNoRedirectIsFollowed(t *testing.T) {
 			if _, err := data.PlanRestore(t.Context(), "s3://bucket/prefix", CopyOptions{}); err == nil {
 				t.Error("a dump was found behind a redirect")
 			}
+			t.Setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", here.URL)
+			if _, err := open(t, "", "orders", AccountOptions{Region: "eu-west-1", Endpoint: here.URL, Stall: time.Second}).Describe(t.Context()); err == nil {
+				t.Error("credentials were found behind a redirect")
+			}
 			if n := followed.Load(); n != 0 {
 				t.Errorf("%d requests followed a redirect", n)
 			}

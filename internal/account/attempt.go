@@ -13,6 +13,7 @@ import (
 	"time"
 
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
@@ -58,7 +59,7 @@ func (p *Patience) attempt(ctx context.Context, in middleware.FinalizeInput, nex
 	defer timer.Stop()
 	caller := callerOf(ctx)
 	defer context.AfterFunc(caller, func() { cancel(context.Cause(caller)) })()
-	out, metadata, err := next.HandleFinalize(timed, in)
+	out, metadata, err := called(timed, in, next)
 	var answered interface{ HTTPStatusCode() int }
 	var dns *net.DNSError
 	if err == nil || errors.As(err, &answered) && answered.HTTPStatusCode() != 0 {
@@ -67,13 +68,15 @@ func (p *Patience) attempt(ctx context.Context, in middleware.FinalizeInput, nex
 	if err == nil && operation == "GetObject" { // whose body is read later, with deadlines of its own
 		return out, metadata, nil
 	}
-	if err != nil && errors.Is(context.Cause(timed), error(late)) && ctx.Err() == nil {
+	switch known := answered != nil && answered.HTTPStatusCode() != http.StatusOK; {
+	case err == nil:
+		err = complete(out.Result)
+	case errors.Is(context.Cause(timed), error(late)) && ctx.Err() == nil:
 		err = late // the SDK takes what was cut off for what was called off
+	case errors.As(err, new(*smithy.DeserializationError)) && !known && timed.Err() == nil && service != "S3":
+		err = Garbled("the answer cannot be read") // and is not repeated: it may be keys
 	}
 	cancel(nil)
-	if err == nil {
-		err = complete(out.Result)
-	}
 	if _, known := p.known.Load(host); !known && errors.As(err, &dns) && dns.IsNotFound {
 		err = &finalError{err} // a host that was never there is a mistake
 	}
@@ -84,8 +87,18 @@ func (p *Patience) attempt(ctx context.Context, in middleware.FinalizeInput, nex
 	return out, metadata, err
 }
 
+// called makes the attempt. An answer that the SDK panics at, as that of a container may be, is one that makes no sense.
+func called(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (out middleware.FinalizeOutput, metadata middleware.Metadata, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = Garbled("the answer cannot be read: %v", v)
+		}
+	}()
+	return next.HandleFinalize(ctx, in)
+}
+
 // strictServices answer in JSON.
-var strictServices = map[string]bool{"DynamoDB": true, "Application Auto Scaling": true, "SSO": true, "SSO OIDC": true}
+var strictServices = map[string]bool{"DynamoDB": true, "Application Auto Scaling": true, "SSO": true, "SSO OIDC": true, "Signin": true}
 
 // mostAnswer bounds an answer's body: AWS's are below 1 MB.
 const mostAnswer = 32 << 20

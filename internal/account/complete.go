@@ -1,6 +1,7 @@
 package account
 
 import (
+	"reflect"
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -9,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/signin"
 	"github.com/aws/aws-sdk-go-v2/service/sso"
 	"github.com/aws/aws-sdk-go-v2/service/ssooidc"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
@@ -17,7 +19,7 @@ import (
 
 // complete reports as garbled a result that leaves out what AWS always says: the SDK takes {} for an answer.
 func complete(result any) error {
-	ok := true
+	var ok bool
 	switch out := result.(type) {
 	case *dynamodb.DescribeTableOutput:
 		ok = describes(out.Table)
@@ -67,8 +69,12 @@ func complete(result any) error {
 		ok = out.RoleCredentials != nil && out.RoleCredentials.AccessKeyId != nil && out.RoleCredentials.SecretAccessKey != nil
 	case *ssooidc.CreateTokenOutput:
 		ok = out.AccessToken != nil
+	case *signin.CreateOAuth2TokenOutput:
+		ok = out.TokenOutput != nil && out.TokenOutput.AccessToken != nil && out.TokenOutput.AccessToken.SecretAccessKey != nil
 	case *s3.ListObjectsV2Output:
 		ok = out.Name != nil || out.IsTruncated != nil
+	default:
+		ok = !lacksKeys(result)
 	}
 	if !ok {
 		return ErrEmpty
@@ -87,6 +93,20 @@ func describes(t *types.TableDescription) bool {
 	return len(t.AttributeDefinitions) > 0 && slices.ContainsFunc(t.KeySchema, func(k types.KeySchemaElement) bool {
 		return k.KeyType == types.KeyTypeHash && aws.ToString(k.AttributeName) != ""
 	})
+}
+
+// lacksKeys reports whether the result is keys of a container's, and leaves some out: nobody but the SDK has its type.
+func lacksKeys(result any) bool {
+	v := reflect.Indirect(reflect.ValueOf(result))
+	if v.Kind() != reflect.Struct {
+		return false
+	}
+	for _, name := range []string{"AccessKeyID", "SecretAccessKey"} {
+		if field := v.FieldByName(name); field.Kind() == reflect.String && field.Len() == 0 {
+			return true
+		}
+	}
+	return false
 }
 
 func opens(c *ststypes.Credentials) bool {

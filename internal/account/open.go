@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials/endpointcreds"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/applicationautoscaling"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -144,6 +145,7 @@ func (a *Account) load(ctx context.Context, files *files) error {
 	}).WithDialerOptions(func(d *net.Dialer) { d.Timeout = connectLimit })
 	options := []func(*config.LoadOptions) error{
 		config.WithHTTPClient(client),
+		config.WithEndpointCredentialOptions(func(o *endpointcreds.Options) { o.HTTPClient = unredirected(client) }), // else it is another
 		a.Patience.Equip,
 		config.WithAPIOptions([]func(*middleware.Stack) error{clean, hideSigned}), // outermost
 		config.WithSharedConfigFiles(files.config), config.WithSharedCredentialsFiles(files.credentials),
