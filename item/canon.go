@@ -15,9 +15,10 @@ import (
 //
 // The canonical form of a value is a letter for its type, then: for S, N and B (a
 // string's UTF-8, a number as [AppendDecimal] writes it, the bytes of a binary) the length as a
-// varint, and the contents; for BOOL 1 or 0; for NULL nothing; for a list (L), a map (M) and the sets of
-// S, N and B (s, n, b) a + before each member and a . at the end, a map's members being their names, as an S
-// without the letter, and values. Map entries and set members are in the order of their bytes. An item is a map.
+// varint, and the contents; for BOOL 1 or 0; for NULL nothing; for a list (L), a map (M) and the
+// sets of S, N and B (s, n, b) a + before each member and a . at the end, a map's members being
+// their names, as an S without the letter, and values. Map entries and set members are in the order
+// of their bytes. An item is a map.
 func (it Item) Fingerprint() (string, error) {
 	form, err := it.canonical(nil)
 	if err != nil {

@@ -18,8 +18,9 @@ type Digest uint64
 type KeyHash [2]uint64
 
 // Each kind of value has a key of its own, so that no two kinds share a hash:
-// what is text is hashed under a seed, what is structure is folded with a secret. Each secret has one
-// use: two numbers that are equal by construction could cancel each other, and fold keeps a zero.
+// what is text is hashed under a seed, what is structure is folded with a secret.
+// Each secret has one use: two numbers that are equal by construction could cancel
+// each other, and fold keeps a zero.
 var (
 	seedName                           = maphash.MakeSeed()
 	seedString, seedNumber, seedBinary = maphash.MakeSeed(), maphash.MakeSeed(), maphash.MakeSeed()

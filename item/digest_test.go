@@ -289,8 +289,8 @@ func digestOf(t *testing.T, raw string) (Digest, string) {
 	return d, print
 }
 
-// Digests, fingerprints and the list of differing attributes say of random items, each written in two
-// ways or changed a little, what the reference says.
+// Digests, fingerprints and the list of differing attributes say of random items, each written in
+// two ways or changed a little, what the reference says.
 func TestDigestsAgreeWithTheReference(t *testing.T) {
 	same, other := 0, 0
 	for seed := range uint64(6_000) {

@@ -95,7 +95,8 @@ type Page struct {
 	Units float64  // read capacity units consumed
 	Limit int      // most items to ask for; 0 means as many as fit in 1 MB
 
-	Scanned int // items that were looked at for it, which a filter may have left out; 0 where that is not known
+	// items that were looked at for it, which a filter may have left out; 0 where that is not known
+	Scanned int
 }
 
 // Reset empties the page and keeps its memory and its Limit.

@@ -223,7 +223,8 @@ func TestCarefulAndPlainAgree(t *testing.T) {
 	}
 }
 
-// An item of 400 KB all of whose characters are escaped takes milliseconds: the work grows with the text, not with its square.
+// An item of 400 KB all of whose characters are escaped takes milliseconds: the work grows with
+// the text, not with its square.
 func TestManyEscapes(t *testing.T) {
 	raw := []byte(`{"pk":{"S":"a"},"x":{"S":"` + strings.Repeat(`\u0001`, 400_000) + `"},"y":{"S":"` + strings.Repeat(`\"`, 400_000) + `"}}`)
 	began := time.Now()

@@ -80,8 +80,8 @@ const (
 	MaxSort      = 1024
 )
 
-// CheckKey holds the found item's primary key to what DynamoDB takes: a request that names another key is
-// refused as a whole.
+// CheckKey holds the found item's primary key to what DynamoDB takes: a request that names
+// another key is refused as a whole.
 func (f Found) CheckKey(schema Schema) error {
 	if err := checkKeyValue(f.Partition, schema.Partition, MaxPartition); err != nil || !schema.HasSort() {
 		return err

@@ -178,7 +178,9 @@ func (s *Scanner) quote(i int) (int, error) {
 		return i + n, nil
 	}
 	for end := i - 1; ; {
-		if end < i { // else the quote that was found is still ahead: looking again after each escape would be quadratic
+		// else the quote that was found is still ahead: looking again after
+		// each escape would be quadratic
+		if end < i {
 			n := bytes.IndexByte(s.b[i:], '"')
 			if n < 0 {
 				return i, s.fail(len(s.b), "")

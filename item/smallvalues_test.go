@@ -17,7 +17,8 @@ import (
 var values = flag.Int("values", 100_000, "how many items of small nested values to digest")
 
 // A small makes items of small nested values: each as DynamoDB JSON, in one of the forms that it
-// may have, and as the canonical form that [Item.Fingerprint] promises. It shares nothing with the product.
+// may have, and as the canonical form that [Item.Fingerprint] promises. It
+// shares nothing with the product.
 type small struct{ *rand.Rand }
 
 // numbers are some forms of a number, behind the canonical one.

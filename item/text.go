@@ -32,7 +32,8 @@ func appendEscape(buf, text []byte) ([]byte, int) {
 	if text[1] != 'u' {
 		return append(buf, plainEscapes[text[1]]), 2
 	}
-	r, _ := hex4(text, 2) // the scanner has seen that these are digits, and that no surrogate is alone
+	// the scanner has seen that these are digits, and that no surrogate is alone
+	r, _ := hex4(text, 2)
 	if !utf16.IsSurrogate(r) {
 		return utf8.AppendRune(buf, r), 6
 	}

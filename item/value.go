@@ -239,7 +239,8 @@ var shapes = map[string]struct{ first, words string }{
 	"BS":   {"[", "a set must be a list in brackets"},
 }
 
-// unlike is the error about what begins at i: in those words, where it does not even begin as it should.
+// unlike is the error about what begins at i: in those words, where it
+// does not even begin as it should.
 func (s *Scanner) unlike(i int, first, words string, err error) error {
 	if i = s.Space(i); i < len(s.b) && strings.IndexByte(first, s.b[i]) < 0 {
 		return s.fail(i, words)

@@ -15,8 +15,9 @@ import (
 	"github.com/dynamo-cmdline/dynamo/item"
 )
 
-// columns write CSV whose header is known, as RFC 4180 has it: what is in a cell is exact, line ends and controls too,
-// which stand inside quotes. An attribute that is not there is an empty cell, an empty text a pair of quotes.
+// columns write CSV whose header is known, as RFC 4180 has it: what is in a cell is exact, line
+// ends and controls too, which stand inside quotes. An attribute that is not there is an empty
+// cell, an empty text a pair of quotes.
 type columns struct {
 	w      io.Writer
 	names  []string
@@ -82,7 +83,8 @@ func (c *columns) text(i int, text string) {
 	c.cell(i, text)
 }
 
-// runs are what texts begin with that a spreadsheet takes for formulas: some skip what is blank, and some know full width.
+// runs are what texts begin with that a spreadsheet takes for formulas: some skip what is
+// blank, and some know full width.
 const runs = "=+-@\t\r\n＝＋－＠"
 
 func (c *columns) cell(i int, text string) {
@@ -98,7 +100,8 @@ func (c *columns) cell(i int, text string) {
 	c.line = append(c.line, '"')
 }
 
-// quotable reports whether what holds c stands in quotes: also what a locale's spreadsheet would split at.
+// quotable reports whether what holds c stands in quotes: also what a
+// locale's spreadsheet would split at.
 func quotable(c rune) bool { return c == ',' || c == '"' || c == ';' || hidden(c) }
 
 func (c *columns) end() error {

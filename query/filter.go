@@ -64,7 +64,8 @@ func (q Query) filter(e *expressions) (string, error) {
 	return b.String(), nil
 }
 
-// words are those of a filter that name no attribute; DynamoDB takes the first few in any case of letters.
+// words are those of a filter that name no attribute; DynamoDB takes the first few in any case of
+// letters.
 var words = []string{"and", "or", "not", "between", "in", "attribute_exists", "attribute_not_exists", "attribute_type", "begins_with", "contains", "size"}
 
 // filtered are the top-level attributes that the filter names.

@@ -7,9 +7,9 @@ import (
 	"github.com/dynamo-cmdline/dynamo/item"
 )
 
-// Holds reports whether an item has the keys that the selection is about: those under its condition, or, in a scan of an
-// index, any that the index can have. What an index shows may be old: an item may have left the selection in
-// the table itself. The filter is not looked at.
+// Holds reports whether an item has the keys that the selection is about: those under its
+// condition, or, in a scan of an index, any that the index can have. What an index shows may be
+// old: an item may have left the selection in the table itself. The filter is not looked at.
 func (s Selection) Holds(it item.Item) (bool, error) {
 	texts := make(map[string]string, 2) // of the key attributes that have the right type
 	scan, err := item.NewScanner(it)

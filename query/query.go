@@ -149,11 +149,13 @@ type Selection struct {
 	Limit    int // most items of the whole result; 0 for all
 	Segments int // as the Query says
 
-	Keys    []string // the table's key attributes, then those that the index adds
-	Only    []string // what to show of an item; nil for all of it
-	Whole   bool     // items come with all their attributes
-	Lacking string   // in words, what an index has not of the items, or of what the filter is about; "" where nothing is missed
-	Unseen  bool     // the filter names an attribute that the index has not: it takes all items for such that lack it
+	Keys  []string // the table's key attributes, then those that the index adds
+	Only  []string // what to show of an item; nil for all of it
+	Whole bool     // items come with all their attributes
+	// Lacking is in words what an index has not of the items, or of what the filter is about; ""
+	// where nothing is missed.
+	Lacking string
+	Unseen  bool // the filter names an attribute that the index has not: to it, no item has it
 
 	within bounds // for Holds
 }

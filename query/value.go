@@ -17,7 +17,8 @@ type value struct {
 	tag   string // S, N, B, BOOL, NULL, M, L, SS, NS, BS
 	text  string // of S, N, B (base64), BOOL
 	names []string
-	list  []value // the members of M, by names; the elements of L; the members of a set, as S, N or B
+	// the members of M, by names; the elements of L; the members of a set, as S, N or B
+	list []value
 }
 
 // decode takes an item apart: a value of tag M whose members are the

@@ -9,7 +9,8 @@ import (
 
 // A Format is a form that items are written in. Numbers are as they are in the
 // table in each, sets are sorted, binaries are base64. In the JSON forms control and format
-// characters are \u-escaped, which loses nothing; in CSV they stand as they are. The others are for people to look at.
+// characters are \u-escaped, which loses nothing; in CSV they stand as they are. The
+// others are for people to look at.
 type Format string
 
 // The formats.

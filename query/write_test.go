@@ -201,8 +201,8 @@ func TestReadBack(t *testing.T) {
 	check("yaml", object)
 }
 
-// CSV is read back as it was, by a reader that knows no more than RFC 4180: every text, in names and in cells; and what
-// is not there is told from what is empty.
+// CSV is read back as it was, by a reader that knows no more than RFC 4180: every text, in names
+// and in cells; and what is not there is told from what is empty.
 func TestCSVIsExact(t *testing.T) {
 	it, want := hostile()
 	for _, o := range []Options{{Keys: []string{"pk"}}, {Attributes: append(slices.Sorted(keysOfMap(want)), "none")}} {

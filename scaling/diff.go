@@ -36,16 +36,18 @@ const (
 
 // A Step is one call that changes something.
 type Step struct {
-	Do        Verb      `json:"do"`
-	Billing   Billing   `json:"billing,omitempty"` // Switch
-	Units     []Units   `json:"units,omitempty"`   // Switch, Resize; for Limit, and a Switch to on-demand, what may be used at most
-	Index     string    `json:"index,omitempty"`   // the others; "" for the table
-	Direction Direction `json:"side,omitempty"`    // the others
-	Range     *Range    `json:"range,omitempty"`   // Register: as it will be; Deregister: all that goes with it
-	Resume    bool      `json:"resume,omitempty"`  // Register: it was suspended
-	Policy    *Policy   `json:"policy,omitempty"`  // PutPolicy, DeletePolicy
-	Action    *Action   `json:"action,omitempty"`  // PutAction, DeleteAction
-	decrease  []string  // Resize: the places that get less
+	Do      Verb    `json:"do"`
+	Billing Billing `json:"billing,omitempty"` // Switch
+	// Switch, Resize; for Limit, and a Switch to on-demand, what may be used at most
+	Units     []Units   `json:"units,omitempty"`
+	Index     string    `json:"index,omitempty"` // the others; "" for the table
+	Direction Direction `json:"side,omitempty"`  // the others
+	// Register: as it will be; Deregister: all that goes with it
+	Range    *Range   `json:"range,omitempty"`
+	Resume   bool     `json:"resume,omitempty"` // Register: it was suspended
+	Policy   *Policy  `json:"policy,omitempty"` // PutPolicy, DeletePolicy
+	Action   *Action  `json:"action,omitempty"` // PutAction, DeleteAction
+	decrease []string // Resize: the places that get less
 }
 
 // Units is the fixed capacity of the table or of an index, per second.
@@ -72,7 +74,8 @@ type Units struct {
 //   - Policies come after their targets. One to delete goes before the one that takes its place,
 //     for AWS allows one for each metric.
 func Diff(have, want State) Change {
-	var gone, lowered, targets, rest []Step // lowered: targets that go when their capacity has gone down
+	// lowered: targets that go when their capacity has gone down
+	var gone, lowered, targets, rest []Step
 	for _, index := range want.places() {
 		if !have.has(index) {
 			continue // deleted since want was recorded

@@ -193,7 +193,8 @@ func (c *caller) readPolicies(ctx context.Context, s *State, id string) error {
 		}
 		for _, p := range out.ScalingPolicies {
 			s.note(c.table, aws.ToString(p.ResourceId), p.ScalableDimension, func(r *Range) {
-				r.Policies = slices.DeleteFunc(r.Policies, func(q Policy) bool { return q.Name == aws.ToString(p.PolicyName) }) // pages may overlap
+				// pages may overlap
+				r.Policies = slices.DeleteFunc(r.Policies, func(q Policy) bool { return q.Name == aws.ToString(p.PolicyName) })
 				r.Policies = append(r.Policies, Policy{aws.ToString(p.PolicyName), string(p.PolicyType), p.TargetTrackingScalingPolicyConfiguration, p.StepScalingPolicyConfiguration})
 				slices.SortFunc(r.Policies, func(a, b Policy) int { return cmp.Compare(a.Name, b.Name) })
 				r.Utilization = utilization(r.Policies, directionOf(p.ScalableDimension))

@@ -3,7 +3,8 @@
 // difference.
 //
 //	have, err := scaling.Read(ctx, clients, "orders")
-//	want, err := scaling.Resolve(have, scaling.Want{Billing: scaling.Provisioned, Read: scaling.Side{Min: 5, Max: 100}}, scaling.Past{})
+//	asked := scaling.Want{Billing: scaling.Provisioned, Read: scaling.Side{Min: 5, Max: 100}}
+//	want, err := scaling.Resolve(have, asked, scaling.Past{})
 //	fmt.Println(scaling.Diff(have, want)) // what a dry run prints
 //	result, err := scaling.Apply(ctx, clients, "orders", have, want, scaling.Options{})
 //
@@ -49,12 +50,15 @@ type State struct {
 	Table   Capacity            `json:"table"`
 	Indexes map[string]Capacity `json:"indexes,omitempty"` // global secondary ones, by name
 
-	Name          string    `json:"-"` // the table's
-	Status        string    `json:"-"` // "ACTIVE", or what is not: "UPDATING", "index by-city is CREATING"
-	Local         []string  `json:"-"` // names of local secondary indexes, which share the table's capacity
+	Name string `json:"-"` // the table's
+	// "ACTIVE", or what is not: "UPDATING", "index by-city is CREATING"
+	Status string `json:"-"`
+	// names of local secondary indexes, which share the table's capacity
+	Local         []string  `json:"-"`
 	OnDemandSince time.Time `json:"-"` // when it last went on demand; zero for never
-	Global        bool      `json:"-"` // it has replicas: AWS takes provisioned writes only with auto scaling
-	decreases     map[string]decreases
+	// it has replicas: AWS takes provisioned writes only with auto scaling
+	Global    bool `json:"-"`
+	decreases map[string]decreases
 }
 
 // decreases are an index's, or of "" the table's.
@@ -70,7 +74,8 @@ type Capacity struct {
 	WriteUnits int64 `json:"write_units"`
 	Read       Range `json:"read,omitzero"`
 	Write      Range `json:"write,omitzero"`
-	Most       *Most `json:"on_demand_max,omitempty"` // nil where none is set, or the table is not on demand
+	// nil where none is set, or the table is not on demand
+	Most *Most `json:"on_demand_max,omitempty"`
 }
 
 // Most is what a table or an index may use at most while it is on demand, in
@@ -93,9 +98,10 @@ func (m Most) String() string {
 
 // A Range is the auto scaling of reads or of writes. The zero value is none.
 type Range struct {
-	Min         int64     `json:"min"` // units per second
-	Max         int64     `json:"max"`
-	Utilization float64   `json:"utilization,omitzero"` // percent, as the target-tracking policy among Policies says; 0 for none
+	Min int64 `json:"min"` // units per second
+	Max int64 `json:"max"`
+	// percent, as the target-tracking policy among Policies says; 0 for none
+	Utilization float64   `json:"utilization,omitzero"`
 	Suspended   Suspended `json:"suspended,omitzero"`
 	Policies    []Policy  `json:"policies,omitempty"`
 	Actions     []Action  `json:"scheduled_actions,omitempty"`

@@ -21,10 +21,11 @@ type Want struct {
 	// hold: "" or "all" for every global secondary index, "none", or the name of one.
 	Index string
 
-	KeepTargets    bool           // on demand: suspend the scalable targets, do not remove them
-	DisableScaleIn *bool          // of the policies; nil leaves it, or scales in
-	ScaleIn        *time.Duration // cooldown of the policies, in whole seconds; nil leaves it, or none
-	ScaleOut       *time.Duration // likewise
+	KeepTargets    bool  // on demand: suspend the scalable targets, do not remove them
+	DisableScaleIn *bool // of the policies; nil leaves it, or scales in
+	// cooldown of the policies, in whole seconds; nil leaves it, or none
+	ScaleIn  *time.Duration
+	ScaleOut *time.Duration // likewise
 }
 
 // A Side is what is asked for reads, or for writes. The zero value says

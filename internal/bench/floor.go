@@ -16,9 +16,9 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// The floor copies with as little as can be done in Go: read a page, find the items by what they are known to begin with, hash the body as
-// SigV4 needs it, send the same bytes. It checks nothing, signs nothing,
-// counts nothing and cannot be throttled.
+// The floor copies with as little as can be done in Go: read a page, find the items by what they
+// are known to begin with, hash the body as SigV4 needs it, send the same bytes. It checks nothing,
+// signs nothing, counts nothing and cannot be throttled.
 
 // separator stands between the simulator's items and nowhere else.
 const separator = `,{"entity":{"S":"`

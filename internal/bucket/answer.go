@@ -16,8 +16,8 @@ import (
 	"github.com/dynamo-cmdline/dynamo/internal/foreign"
 )
 
-// sure refuses a 200 that does not say what S3 says where a call was carried out: whatever stands between may answer with
-// a page of its own, or with nothing.
+// sure refuses a 200 that does not say what S3 says where a call was carried out: whatever stands
+// between may answer with a page of its own, or with nothing.
 func sure(stack *middleware.Stack) error {
 	check := func(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
 		out, metadata, err := next.HandleDeserialize(ctx, in)

@@ -1,4 +1,5 @@
-// Package bucket keeps dumps in S3: it is where internal/archive reads from, and writes to, when that is no directory.
+// Package bucket keeps dumps in S3: it is where internal/archive reads from, and writes
+// to, when that is no directory.
 package bucket
 
 import (
@@ -63,7 +64,8 @@ func Client(cfg aws.Config, options ...func(*s3.Options)) *s3.Client {
 	}}, options...)...)
 }
 
-// Open finds the bucket, which may be in another region than the client's. The errors are an [*Error], [ErrNoBucket] in it.
+// Open finds the bucket, which may be in another region than the client's. The errors are an
+// [*Error], [ErrNoBucket] in it.
 func Open(ctx context.Context, client *s3.Client, bucket, prefix string, patience *account.Patience) (*Folder, error) {
 	f := &Folder{client, bucket, prefix, patience}
 	out, err := client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: aws.String(bucket)})
@@ -127,7 +129,8 @@ func (f *Folder) Folders(ctx context.Context, name string) (names []string, err 
 	return names, err
 }
 
-// failed says what a call met: that an object is missing as fs.ErrNotExist, that it was told to stop as the context's cause.
+// failed says what a call met: that an object is missing as fs.ErrNotExist, that it was told
+// to stop as the context's cause.
 func failed(ctx context.Context, doing string, err error) error {
 	var object *types.NoSuchKey
 	var head *types.NotFound

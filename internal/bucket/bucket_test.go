@@ -35,7 +35,8 @@ func TestSplit(t *testing.T) {
 	}
 }
 
-// serve answers as S3 does for one object, but for what answer does first: it says whether it has answered.
+// serve answers as S3 does for one object, but for what answer does first:
+// it says whether it has answered.
 func serve(t *testing.T, object []byte, answer func(n int, w http.ResponseWriter, r *http.Request, rest []byte) bool) *Folder {
 	t.Helper()
 	n := 0
@@ -55,7 +56,8 @@ func serve(t *testing.T, object []byte, answer func(n int, w http.ResponseWriter
 		w.Header().Set("Content-Length", strconv.Itoa(len(object)-from))
 		_, _ = w.Write(object[from:])
 	}))
-	t.Cleanup(func() { server.CloseClientConnections(); server.Close() }) // handlers may still wait for the client
+	// handlers may still wait for the client
+	t.Cleanup(func() { server.CloseClientConnections(); server.Close() })
 	cfg := aws.Config{Region: "eu-west-1", BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("a", "b", "")}
 	return &Folder{client: Client(cfg), bucket: "b", prefix: "p", patience: &account.Patience{Stall: 3 * time.Second}}
 }
@@ -96,7 +98,8 @@ func TestReadOn(t *testing.T) {
 	}
 }
 
-// What never comes, is another object by now, or is more than it should be is an error; and so is what is called off.
+// What never comes, is another object by now, or is more than it should be is an
+// error; and so is what is called off.
 func TestReadGivesUp(t *testing.T) {
 	object := []byte(strings.Repeat("x", 1000))
 	why := errors.New("enough")

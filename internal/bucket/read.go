@@ -16,8 +16,9 @@ import (
 // silence is how long a body may be without a byte before it is asked for again.
 const silence = 30 * time.Second
 
-// Open opens an object. A body that breaks off, or falls silent, is asked for again from there, as long as it is the
-// same object. The errors, also those of reading, are fs.ErrNotExist, an [*Error] or the context's cause.
+// Open opens an object. A body that breaks off, or falls silent, is asked for again from there, as
+// long as it is the same object. The errors, also those of reading, are fs.ErrNotExist, an
+// [*Error] or the context's cause.
 func (f *Folder) Open(ctx context.Context, name string) (io.ReadCloser, error) {
 	b := &body{ctx: ctx, folder: f, name: name, silence: silence}
 	if err := b.ask(); err != nil {

@@ -23,12 +23,14 @@ import (
 const (
 	// partSize is S3's least for a part. A data file of 256 MB has some 50 of 10,000 parts.
 	partSize = 5 << 20
-	// partsAtOnce of one file are on their way while the next is filled: a file holds at most four parts, 20 MB.
+	// partsAtOnce of one file are on their way while the next is filled: a file
+	// holds at most four parts, 20 MB.
 	partsAtOnce = 2
-	// cleanLimit is for each call that takes away what is not whole, when all else may be over already.
+	// cleanLimit is for each call that takes away what is not whole,
+	// when all else may be over already.
 	cleanLimit = 2 * time.Minute
-	// grace is how long what is under way may take when the dump is stopped: a call that is cut off may be applied after
-	// all, and then nobody would know what there is to take away.
+	// grace is how long what is under way may take when the dump is stopped: a call that is cut off
+	// may be applied after all, and then nobody would know what there is to take away.
 	grace = 5 * time.Second
 	// mostDeleted is S3's limit of keys in one DeleteObjects.
 	mostDeleted = 1000
@@ -155,12 +157,14 @@ func (u *Upload) Finish() (string, error) {
 	return u.folder.Place(path.Join(exportDir, u.id, "manifest-summary.json")), nil
 }
 
-// Abort deletes all objects, the last one first: that is the manifest. Of a bucket that keeps versions it deletes those,
-// all of this dump's, whose ID no other has. What it cannot delete its error names.
+// Abort deletes all objects, the last one first: that is the manifest. Of a bucket that
+// keeps versions it deletes those, all of this dump's, whose ID no other has. What it
+// cannot delete its error names.
 func (u *Upload) Abort() error {
 	u.running.Wait()
 	slices.Reverse(u.made)
-	for n := 1; len(u.made) > 0; n = min(mostDeleted, len(u.made)) { // the manifest alone: without it there is no dump
+	// the manifest alone: without it there is no dump
+	for n := 1; len(u.made) > 0; n = min(mostDeleted, len(u.made)) {
 		var all []types.ObjectIdentifier
 		for _, key := range u.made[:n] {
 			all = append(all, types.ObjectIdentifier{Key: &key})
@@ -184,8 +188,8 @@ func (u *Upload) left(err error) error {
 	return fmt.Errorf("what is left of the dump in s3://%s/%s: %w", u.folder.bucket, u.Key(""), err)
 }
 
-// remove deletes objects, or versions of them, as many as one call takes. Where a deletion only hides what was there,
-// that is noted.
+// remove deletes objects, or versions of them, as many as one call takes. Where a deletion only
+// hides what was there, that is noted.
 func (u *Upload) remove(all []types.ObjectIdentifier) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(u.ctx), cleanLimit)
 	defer cancel()

@@ -49,7 +49,8 @@ func (p *Proxy) answerBackup(r *request) *answer {
 	return a
 }
 
-// motoMost is what moto takes of an item: it counts numbers by their digits. Larger ones are left out of its copy.
+// motoMost is what moto takes of an item: it counts numbers by their digits. Larger
+// ones are left out of its copy.
 const motoMost = 390_000
 
 // mirror makes moto's table like the engine's, and keeps what a backup has of it.

@@ -5,14 +5,15 @@
 //
 // # Which functions do I call?
 //
-//	w := ddbtest.Start(t)                             // accounts prod and dev, stopped with the test
+//	w := ddbtest.Start(t) // accounts prod and dev, stopped with the test
 //	prod, dev := w.Account("prod"), w.Account("dev")
 //	orders := ddbtest.Table{Name: "orders", Partition: ddbtest.S("pk"), Sort: ddbtest.N("sk")}
 //	prod.CreateTable(ctx, orders)
 //	dev.CreateTable(ctx, orders)
 //	prod.Fill(ctx, "orders", ddbtest.EdgeItems(orders, 1000, 1))
-//	dev.Proxy.Inject(ddbtest.Fault{Op: "BatchWriteItem", Kind: ddbtest.Unprocessed, Probability: 0.3})
-//	cmd.Env = w.Env()                                 // the program under test, configured as a user's
+//	fault := ddbtest.Fault{Op: "BatchWriteItem", Kind: ddbtest.Unprocessed, Probability: 0.3}
+//	dev.Proxy.Inject(fault)
+//	cmd.Env = w.Env() // the program under test, configured as a user's
 //	ddbtest.RequireEqual(t, prod.Client(), dev.Client(), "orders", "orders")
 //
 // # Worlds and accounts
@@ -22,9 +23,10 @@
 // profile of its own. The proxy puts the account's id and region into every
 // ARN, refuses keys of other accounts, and answers STS GetCallerIdentity and
 // AssumeRole on the same port. With WithMoto it also answers the backup calls
-// that the engine lacks, restores and point-in-time recovery, and those of Application Auto Scaling; and there is
-// an S3 (World.S3) that all accounts share, with faults and a log of its own. Each account has two profiles, NAME with long-lived
-// keys and NAME-role with temporary ones from AssumeRole.
+// that the engine lacks, restores and point-in-time recovery, and those of Application Auto
+// Scaling; and there is an S3 (World.S3) that all accounts share, with faults and a log of
+// its own. Each account has two profiles, NAME with long-lived keys and NAME-role with
+// temporary ones from AssumeRole.
 //
 // Account.Client goes straight to the engine: to set up, and to ask what is
 // true. Account.ProxyClient goes through the proxy, as the product does.

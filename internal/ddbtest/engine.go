@@ -101,7 +101,8 @@ func (p *process) run() error {
 }
 
 func (p *process) awaitReady(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 60*time.Second) // moto imports for seconds on a busy machine
+	// moto imports for seconds on a busy machine
+	ctx, cancel := context.WithTimeout(ctx, 60*time.Second)
 	defer cancel()
 	poll := time.NewTicker(5 * time.Millisecond)
 	defer poll.Stop()

@@ -22,8 +22,12 @@ type Fault struct {
 	For         time.Duration // heals so long after Inject; 0 means never
 	After       bool          // the engine applies the request first
 
-	N       int           // Unprocessed, UnprocessedKeys: how many, 0 means a random number; ItemCount, TableSize: the value; Late: the status
-	Text    string        // the exception's message; TableStatus, TableID, TableARN, BackupStatus: the new value; Stale: the table
+	// Unprocessed, UnprocessedKeys: how many, 0 means a random number; ItemCount,
+	// TableSize: the value; Late: the status
+	N int
+	// the exception's message; TableStatus, TableID, TableARN, BackupStatus:
+	// the new value; Stale: the table
+	Text    string
 	Code    string        // Throttle, Error: the exception's name
 	Reasons []Reason      // Throttle
 	Delay   time.Duration // Delay, Late: how long; Trickle: between bytes, 0 means 50 ms
@@ -41,7 +45,9 @@ type Kind string
 
 // Exceptions, which take the place of the answer.
 const (
-	Throttle      Kind = "throttle"       // Code: ProvisionedThroughputExceededException (default), ThrottlingException, RequestLimitExceeded
+	// Code: ProvisionedThroughputExceededException (default),
+	// ThrottlingException, RequestLimitExceeded
+	Throttle      Kind = "throttle"
 	Error         Kind = "error"          // the exception Code with message Text, status 400
 	Deny          Kind = "deny"           // AccessDeniedException
 	Validation    Kind = "validation"     // ValidationException with message Text
@@ -60,11 +66,12 @@ const (
 
 // Broken answers. Those that need a body of the engine's have it applied first.
 const (
-	EmptyOK       Kind = "empty ok"       // 200 without a body
-	EmptyObject   Kind = "empty object"   // 200 {} with the right checksum
-	HTML          Kind = "html"           // 200 and a web page
-	Truncate      Kind = "truncate"       // the body cut, its length to match
-	FlipByte      Kind = "flip byte"      // one character of a string changed, the checksum of the original
+	EmptyOK     Kind = "empty ok"     // 200 without a body
+	EmptyObject Kind = "empty object" // 200 {} with the right checksum
+	HTML        Kind = "html"         // 200 and a web page
+	Truncate    Kind = "truncate"     // the body cut, its length to match
+	// one character of a string changed, the checksum of the original
+	FlipByte      Kind = "flip byte"
 	WrongCRC      Kind = "wrong crc"      // the body right, the checksum wrong
 	TrailingBytes Kind = "trailing bytes" // more after the JSON
 	MissingItems  Kind = "missing items"  // no Items, Responses or UnprocessedItems
@@ -72,16 +79,22 @@ const (
 	LoneSurrogate Kind = "lone surrogate" // \ud800 in a string
 	CountMismatch Kind = "count mismatch" // Count is one more than the items
 	RepeatLEK     Kind = "repeat lek"     // LastEvaluatedKey is the request's ExclusiveStartKey
-	EmptyPages    Kind = "empty pages"    // a page without items and with a new LastEvaluatedKey; no item is lost
-	UnevenPages   Kind = "uneven pages"   // a page of a table ends somewhere before its end, one in twenty is late by Delay; no item is lost
-	TableStatus   Kind = "table status"   // DescribeTable says Text
-	TableID       Kind = "table id"       // DescribeTable says Text; "" for none, and that the table was made at second N unless that is 0
-	TableARN      Kind = "table arn"      // DescribeTable says Text
-	Replicas      Kind = "replicas"       // DescribeTable says Text, the list's JSON
-	ItemCount     Kind = "item count"     // DescribeTable says N
-	TableSize     Kind = "table size"     // DescribeTable says N bytes
-	BackupStatus  Kind = "backup status"  // DescribeBackup says Text
-	Stale         Kind = "stale"          // an eventually consistent read sees what is in the table Text: how it was
+	// a page without items and with a new LastEvaluatedKey; no item is lost
+	EmptyPages Kind = "empty pages"
+	// a page of a table ends somewhere before its end, one in twenty is
+	// late by Delay; no item is lost
+	UnevenPages Kind = "uneven pages"
+	TableStatus Kind = "table status" // DescribeTable says Text
+	// DescribeTable says Text; "" for none, and that the table was
+	// made at second N unless that is 0
+	TableID      Kind = "table id"
+	TableARN     Kind = "table arn"     // DescribeTable says Text
+	Replicas     Kind = "replicas"      // DescribeTable says Text, the list's JSON
+	ItemCount    Kind = "item count"    // DescribeTable says N
+	TableSize    Kind = "table size"    // DescribeTable says N bytes
+	BackupStatus Kind = "backup status" // DescribeBackup says Text
+	// an eventually consistent read sees what is in the table Text: how it was
+	Stale Kind = "stale"
 )
 
 // Broken connections and time.
@@ -92,9 +105,11 @@ const (
 	CloseInside Kind = "close inside" // FIN in mid-body
 	Hang        Kind = "hang"         // no answer until the client gives up, or Clear
 	Trickle     Kind = "trickle"      // the answer a byte at a time
-	Delay       Kind = "delay"        // applied late, even if the client has left; with After only answered late
-	Late        Kind = "late"         // answered at once, with an error of status N or a 200 without a body, and applied later
-	Observe     Kind = "observe"      // nothing goes wrong: Do and the count only
+	// applied late, even if the client has left; with After only answered late
+	Delay Kind = "delay"
+	// answered at once, with an error of status N or a 200 without a body, and applied later
+	Late    Kind = "late"
+	Observe Kind = "observe" // nothing goes wrong: Do and the count only
 )
 
 // kindOps are the operations that a kind has a meaning for; the others take any.

@@ -137,7 +137,8 @@ func TestUnprocessedKeysAreNotRead(t *testing.T) {
 
 func TestBrokenAnswers(t *testing.T) {
 	a := stage(t, 0)
-	for i := range 5 { // the engine gives attributes in any order: with one of them a page is always the same
+	// the engine gives attributes in any order: with one of them a page is always the same
+	for i := range 5 {
 		put(t, a, "orders", Item{"pk": str(fmt.Sprintf("k%d", i))})
 	}
 	good := call(t, a, "Scan", scan)
@@ -337,7 +338,8 @@ func TestWhenAFaultStrikes(t *testing.T) {
 	}
 }
 
-// What is read eventually is how it was; what is read consistently, and what is written, is as it is.
+// What is read eventually is how it was; what is read consistently,
+// and what is written, is as it is.
 func TestStaleReadsSeeAnotherTable(t *testing.T) {
 	a := stage(t, 3)
 	before := Table{Name: "orders-before", Partition: S("pk")}

@@ -206,7 +206,8 @@ func (r *request) ease(pageItems int) {
 	if r.op != "Scan" || segments != "" && segments != "1" {
 		return
 	}
-	r.body = withMember(withMember(r.body, "Segment", nil), "TotalSegments", nil) // where the engine would ignore the limit
+	// where the engine would ignore the limit
+	r.body = withMember(withMember(r.body, "Segment", nil), "TotalSegments", nil)
 	limit, err := strconv.Atoi(string(member(r.body, "Limit")))
 	if err != nil || limit > pageItems {
 		r.body = withMember(r.body, "Limit", strconv.AppendInt(nil, int64(pageItems), 10))

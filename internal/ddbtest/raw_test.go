@@ -38,7 +38,8 @@ func call(t *testing.T, a *Account, op, body string) reply {
 func send(a *Account, request *http.Request, op string) reply {
 	request.Header.Set("X-Amz-Target", "DynamoDB_20120810."+op)
 	request.Header.Set("Content-Type", "application/x-amz-json-1.0")
-	request.Header.Set("X-Amz-Date", "20261120T000000Z") // the engine wants one and does not look at it
+	// the engine wants one and does not look at it
+	request.Header.Set("X-Amz-Date", "20261120T000000Z")
 	request.Header.Set("Authorization", fmt.Sprintf("AWS4-HMAC-SHA256 Credential=%s/20261120/%s/dynamodb/aws4_request, SignedHeaders=host, Signature=0",
 		a.Credentials().AccessKeyID, a.Region))
 	answer, err := plain.Do(request)

@@ -80,8 +80,8 @@ func space(b []byte, i int) int {
 	return i
 }
 
-// valueEnd returns where the value that begins at b[i] ends. It looks at each byte that passes a proxy: the race
-// detector would be told of each, and that took a fifth of all tests' time.
+// valueEnd returns where the value that begins at b[i] ends. It looks at each byte that passes a
+// proxy: the race detector would be told of each, and that took a fifth of all tests' time.
 //
 //go:norace
 func valueEnd(b []byte, i int) int {

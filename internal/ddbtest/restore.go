@@ -16,13 +16,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// The proxy restores tables into the engine: moto could not take the largest items. A backup's items are those that
-// the table had at CreateBackup; whether there still is such a backup, moto says. Point-in-time recovery is
-// the proxy's own, and keeps no past: whatever time is asked for, the items are those that the table has
-// at the moment of the request. A test may change the table after that.
+// The proxy restores tables into the engine: moto could not take the largest items. A
+// backup's items are those that the table had at CreateBackup; whether there still is such a
+// backup, moto says. Point-in-time recovery is the proxy's own, and keeps no past: whatever
+// time is asked for, the items are those that the table has at the moment of the request. A
+// test may change the table after that.
 //
-// As at AWS, a restored table is CREATING for a while, and until then knows no items; it has the keys, the
-// indexes and the billing of its origin, but no tags, stream, TTL, auto scaling, recovery or protection.
+// As at AWS, a restored table is CREATING for a while, and until then knows no items; it has
+// the keys, the indexes and the billing of its origin, but no tags, stream, TTL, auto
+// scaling, recovery or protection.
 
 // creatingFor is how many calls of DescribeTable find a restored table CREATING.
 const creatingFor = 2

@@ -21,8 +21,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 )
 
-// An S3 stands before moto's S3, which all accounts of a world share. It lets in the accounts' keys only, has buckets in
-// regions, lists in small pages, strikes with faults and keeps a log.
+// An S3 stands before moto's S3, which all accounts of a world share. It lets in the accounts' keys
+// only, has buckets in regions, lists in small pages, strikes with faults and keeps a log.
 type S3 struct {
 	world    *World
 	url      string
@@ -36,7 +36,8 @@ type S3 struct {
 	requests []S3Request
 }
 
-// An S3Fault is something that goes wrong with S3. It strikes requests of its Op to its Bucket whose path contains Key.
+// An S3Fault is something that goes wrong with S3. It strikes requests of its Op to its
+// Bucket whose path contains Key.
 type S3Fault struct {
 	Kind   S3Kind
 	Op     string // "GetObject", "UploadPart"; "" is any
@@ -52,7 +53,8 @@ type S3Fault struct {
 // An S3Kind is what goes wrong.
 type S3Kind string
 
-// What goes wrong with S3. Halves are of an answer's body; of one without a body there is nothing. What breaks off has been done.
+// What goes wrong with S3. Halves are of an answer's body; of one without a body there is nothing.
+// What breaks off has been done.
 const (
 	S3SlowDown S3Kind = "slow down" // 503 SlowDown
 	S3Deny     S3Kind = "deny"      // 403 AccessDenied
@@ -60,8 +62,9 @@ const (
 	S3Cut      S3Kind = "cut"       // half an answer, then the connection is closed
 	S3Hang     S3Kind = "hang"      // half an answer, and then nothing
 	S3Error    S3Kind = "error"     // 500 InternalError
-	S3HTML     S3Kind = "html"      // nothing is done, and the answer is 200, a web page with an ETag
-	S3Bare     S3Kind = "bare"      // nothing is done, and the answer is 200 with nothing in it
+	// nothing is done, and the answer is 200, a web page with an ETag
+	S3HTML S3Kind = "html"
+	S3Bare S3Kind = "bare" // nothing is done, and the answer is 200 with nothing in it
 )
 
 // An S3Request is what was asked of S3.
@@ -380,7 +383,8 @@ func (s *S3) Delete(ctx context.Context, bucket, key string) error {
 	return err
 }
 
-// Importer is a client of moto's DynamoDB in the account that has the buckets, which can import from them.
+// Importer is a client of moto's DynamoDB in the account that has the
+// buckets, which can import from them.
 func (s *S3) Importer() *dynamodb.Client {
 	return dynamodb.New(dynamodb.Options{Region: "eu-west-1", BaseEndpoint: aws.String(s.world.moto.url),
 		Credentials: credentials.NewStaticCredentialsProvider("AKIATEST", "secret", "")})

@@ -128,7 +128,8 @@ func (p *Proxy) delay(r *request, f *armed) *answer {
 	return a
 }
 
-// late answers at once, and has the engine apply the request later, whatever has become of its sender.
+// late answers at once, and has the engine apply the request later,
+// whatever has become of its sender.
 func (p *Proxy) late(r *request, f *armed) *answer {
 	later, cleared := *r, p.faults.untilCleared()
 	p.log.begin(r.table)

@@ -55,7 +55,8 @@ func WithAccount(name, id, region string) Option {
 	}
 }
 
-// WithMoto adds the backup operations, Application Auto Scaling and S3, which cost a Python process and seconds to start.
+// WithMoto adds the backup operations, Application Auto Scaling and S3, which cost a
+// Python process and seconds to start.
 func WithMoto() Option { return func(s *settings) { s.moto = true } }
 
 // WithSeed seeds what faults choose at random; the default is 1.

@@ -1,5 +1,6 @@
-// Package foreign is for text that comes from outside: what services answer, what programs and files for credentials hold.
-// All of it that goes to people or to disk passes [Text], or [Error] where it is an error.
+// Package foreign is for text that comes from outside: what services answer, what programs
+// and files for credentials hold. All of it that goes to people or to disk passes [Text],
+// or [Error] where it is an error.
 package foreign
 
 import (
@@ -17,29 +18,33 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// most is how many characters of a text are kept: a ValidationException may repeat the whole request.
+// most is how many characters of a text are kept: a
+// ValidationException may repeat the whole request.
 const most = 300
 
 // hidden takes the place of what is struck out.
 const hidden = "***"
 
 var (
-	// canonical is where a service begins to repeat what was signed, session token and all. Nothing behind it is news.
+	// canonical is where a service begins to repeat what was signed, session token and
+	// all. Nothing behind it is news.
 	canonical = regexp.MustCompile(`(?i)(the )?(canonical[ -]?(string|request)|string[ -]?to[ -]?sign\b|aws4-|x-amz-|authorization\s*[:=])`)
-	// named is a secret beside its name, as in JSON, in XML, in a form or in a line of a credentials file.
+	// named is a secret beside its name, as in JSON, in XML, in a form or in a line of a
+	// credentials file.
 	named = regexp.MustCompile(`(?i)((?:secret|password|token|signature|credential)[a-z_]*(?:\\?["']\s*:|\s*=|>)\s*\\?["']?)[^\s"'\\,;&}<]+`)
 	// user is the user and the password in a URL.
 	user = regexp.MustCompile(`://[^/\s"']*@`)
 )
 
-// secrets are the values of all credentials that this process has used. They belong to the process, as they are secret
-// wherever they turn up: a key of the one side in a message about the other.
+// secrets are the values of all credentials that this process has used. They belong to the process,
+// as they are secret wherever they turn up: a key of the one side in a message about the other.
 var secrets struct {
 	sync.RWMutex
 	list []string
 }
 
-// shortest is how long a value must be to be struck out: local engines take keys like "x" or "test", which are words.
+// shortest is how long a value must be to be struck out: local engines take keys like
+// "x" or "test", which are words.
 const shortest = 8
 
 // Hide has [Text] strike out these values from now on.
@@ -57,8 +62,8 @@ func Hide(values ...string) {
 	}
 }
 
-// Text is the text without secrets, on one line, and cut where it is long or begins to repeat what was signed. What is
-// Text's already stays as it is.
+// Text is the text without secrets, on one line, and cut where it is long or begins to repeat what
+// was signed. What is Text's already stays as it is.
 func Text(text string) string {
 	text = struck(strings.ToValidUTF8(text, "\uFFFD"))
 	text = user.ReplaceAllString(text, "://"+hidden+"@")
@@ -83,7 +88,8 @@ func struck(text string) string {
 	return text
 }
 
-// Error is the error with a text of [Text]'s. It still is, and unwraps to, what it was; so is the code of an answer of AWS's.
+// Error is the error with a text of [Text]'s. It still is, and unwraps to, what it was; so is
+// the code of an answer of AWS's.
 func Error(err error) error {
 	if err == nil {
 		return nil
@@ -119,7 +125,8 @@ func (a *answer) ErrorCode() string             { return a.code }
 func (a *answer) ErrorMessage() string          { return a.message }
 func (a *answer) ErrorFault() smithy.ErrorFault { return a.fault }
 
-// wording is the error's text; of a program that was to print credentials it is where they cannot be read, and nothing of them.
+// wording is the error's text; of a program that was to print credentials it is where they
+// cannot be read, and nothing of them.
 func wording(err error) string {
 	process := (*processcreds.ProviderError)(nil)
 	if !errors.As(err, &process) {

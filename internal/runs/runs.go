@@ -31,19 +31,26 @@ import (
 
 // A Place is a table as a run knows it.
 type Place struct {
-	Profile   string `json:"profile,omitempty"` // the one in force
-	Unnamed   bool   `json:"unnamed,omitempty"` // it was the environment's, whose keys may win over it
-	Account   string `json:"account"`
-	Region    string `json:"region"`
-	Table     string `json:"table"`
-	ID        string `json:"id"`                   // TableId, or what else tells it from one of the same name
-	Address   string `json:"address,omitempty"`    // of the engine that it is in, where that is not AWS
-	Name      string `json:"name"`                 // as it was opened: the table's name or ARN
-	Asked     string `json:"asked,omitempty"`      // the region that was asked for, over the profile's own
-	Endpoint  string `json:"endpoint,omitempty"`   // the endpoint that was asked for, likewise
-	AllowHTTP string `json:"allow_http,omitempty"` // hosts, separated by commas, that plain http is allowed to
-	Path      string `json:"path,omitempty"`       // of a dump, which then is what all else says of where it is from
-	Backup    string `json:"backup,omitempty"`     // ARN of AWS's backup, or a point in time, likewise
+	Profile string `json:"profile,omitempty"` // the one in force
+	// it was the environment's, whose keys may win over it
+	Unnamed bool   `json:"unnamed,omitempty"`
+	Account string `json:"account"`
+	Region  string `json:"region"`
+	Table   string `json:"table"`
+	// TableId, or what else tells it from one of the same name
+	ID string `json:"id"`
+	// of the engine that it is in, where that is not AWS
+	Address string `json:"address,omitempty"`
+	Name    string `json:"name"` // as it was opened: the table's name or ARN
+	// the region that was asked for, over the profile's own
+	Asked    string `json:"asked,omitempty"`
+	Endpoint string `json:"endpoint,omitempty"` // the endpoint that was asked for, likewise
+	// hosts, separated by commas, that plain http is allowed to
+	AllowHTTP string `json:"allow_http,omitempty"`
+	// of a dump, which then is what all else says of where it is from
+	Path string `json:"path,omitempty"`
+	// ARN of AWS's backup, or a point in time, likewise
+	Backup string `json:"backup,omitempty"`
 }
 
 // AnyAddress is the address of a place that was noted before there were addresses: nobody knows it.
@@ -66,7 +73,8 @@ type Made struct {
 	Asked time.Time `json:"asked,omitzero"`
 	Kept  bool      `json:"kept,omitempty"` // it is what the run is for, and no temporary table
 
-	// Create is how an empty one is asked for, the command's own; nil for one that AWS makes out of a table's past.
+	// Create is how an empty one is asked for, the command's own; nil for one that
+	// AWS makes out of a table's past.
 	Create json.RawMessage `json:"create,omitempty"`
 }
 
@@ -88,7 +96,8 @@ type State struct {
 	Saved   time.Time       `json:"saved"`
 	Spent   float64         `json:"seconds"` // over all attempts
 
-	// Changed is whether the target may be another one for this run. It is on disk before the first write is sent.
+	// Changed is whether the target may be another one for this run. It is on disk
+	// before the first write is sent.
 	Changed bool `json:"changed"`
 
 	Backup   string          `json:"backup,omitempty"`   // ARN
@@ -98,17 +107,19 @@ type State struct {
 	Position []Position      `json:"positions,omitempty"` // of the phase
 	Counts   json.RawMessage `json:"counts,omitempty"`    // the command's own
 
-	Made     *Made           `json:"made,omitempty"`     // nil for none, and when it is gone
-	Settings json.RawMessage `json:"settings,omitempty"` // to put onto the target at the end; the command's own
+	Made *Made `json:"made,omitempty"` // nil for none, and when it is gone
+	// to put onto the target at the end; the command's own
+	Settings json.RawMessage `json:"settings,omitempty"`
 
-	Late    time.Time `json:"late,omitzero"`     // when a write was last sent that may be applied later
+	// when a write was last sent that may be applied later
+	Late    time.Time `json:"late,omitzero"`
 	Deletes bool      `json:"deletes,omitempty"` // deletes are, or were, under way
 	Journal *Journal  `json:"journal,omitempty"` // nil where it keeps none
 	Letters int64     `json:"letters,omitempty"` // bytes of the dead-letter file that are certain
 	Ended   *End      `json:"ended,omitempty"`   // nil while it runs, and after it was killed
 
-	// Version is that of the format that the state was read in. Before 2 there were neither Changed nor Journal
-	// nor End.Outcome.
+	// Version is that of the format that the state was read in. Before 2 there were neither
+	// Changed nor Journal nor End.Outcome.
 	Version int `json:"-"`
 }
 
@@ -174,9 +185,9 @@ type Run struct {
 	Began time.Time // later than that of all that were there
 }
 
-// New makes the directory of a run that begins now with that table and that state, whose Began it sets. If the clock was
-// set back, the run begins right after the latest that there is. The directory appears with the state in it: a run that
-// is killed before that has never been.
+// New makes the directory of a run that begins now with that table and that state, whose Began it
+// sets. If the clock was set back, the run begins right after the latest that there is. The
+// directory appears with the state in it: a run that is killed before that has never been.
 func (s *Store) New(table string, now time.Time, state *State) (*Run, error) {
 	now, err := s.after(now.UTC())
 	if err != nil {
@@ -223,7 +234,8 @@ func (s *Store) name(r *Run, name string) error {
 	return fmt.Errorf("there are too many of the name %s", name)
 }
 
-// tidy removes what is left of runs that were killed before they began. That it cannot is nobody's trouble.
+// tidy removes what is left of runs that were killed before they began. That
+// it cannot is nobody's trouble.
 func (s *Store) tidy(now time.Time) {
 	left, _ := filepath.Glob(filepath.Join(s.dir, newPrefix+"*")) // the pattern is a good one
 	for _, dir := range left {
@@ -233,8 +245,8 @@ func (s *Store) tidy(now time.Time) {
 	}
 }
 
-// after is now, or a moment after the latest run, if that began later. Only those are looked at whose names say that
-// they may have.
+// after is now, or a moment after the latest run, if that began later. Only those are looked at
+// whose names say that they may have.
 func (s *Store) after(now time.Time) (time.Time, error) {
 	entries, err := os.ReadDir(s.dir)
 	if err != nil {
@@ -315,8 +327,8 @@ func headerOf(version int, body []byte) []byte {
 	return line
 }
 
-// Load reads a run's state. The errors are [ErrDamaged], fs.ErrNotExist where there is no such run, or what
-// the file system says.
+// Load reads a run's state. The errors are [ErrDamaged], fs.ErrNotExist where there is no such
+// run, or what the file system says.
 func (s *Store) Load(name string) (*Run, *State, error) {
 	if name == "" || name != filepath.Base(name) || strings.HasPrefix(name, ".") {
 		return nil, nil, fmt.Errorf("run %q: %w", name, fs.ErrNotExist)
@@ -415,8 +427,8 @@ func (s *Store) List() ([]Info, error) {
 	return list, nil
 }
 
-// began is when the run began. Of one whose state cannot be read only the second is known: it is taken for the last
-// of that.
+// began is when the run began. Of one whose state cannot be read only the second is known: it
+// is taken for the last of that.
 func (i Info) began() time.Time {
 	if i.State != nil {
 		return i.State.Began
@@ -442,8 +454,8 @@ func began(name string) time.Time {
 	return at
 }
 
-// MayBeOf reports whether a run of that name may be about the table. Behind the table's name there may be a number, and the
-// names of tables may end like that.
+// MayBeOf reports whether a run of that name may be about the table. Behind the table's name there
+// may be a number, and the names of tables may end like that.
 func MayBeOf(name, table string) bool {
 	_, rest, _ := strings.Cut(name, "-")
 	rest, found := strings.CutPrefix(rest, short(table))

@@ -175,7 +175,8 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// There is no run without a state: one that cannot be written, or whose program is killed meanwhile, leaves none.
+// There is no run without a state: one that cannot be written, or whose program is
+// killed meanwhile, leaves none.
 func TestNoRunWithoutState(t *testing.T) {
 	s := store(t)
 	bad := sample()
@@ -226,7 +227,8 @@ func TestList(t *testing.T) {
 	s := store(t)
 	var want []string
 	for i := range 12 {
-		r, err := s.New("orders", at.Add(time.Duration(i/11)*time.Second), sample()) // eleven in one second
+		// eleven in one second
+		r, err := s.New("orders", at.Add(time.Duration(i/11)*time.Second), sample())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -257,8 +259,8 @@ func TestList(t *testing.T) {
 	}
 }
 
-// Runs are in the order that they began in, whatever their names are, also those of one second, and also where the clock
-// was set back.
+// Runs are in the order that they began in, whatever their names are, also those of one second, and
+// also where the clock was set back.
 func TestOrder(t *testing.T) {
 	s := store(t)
 	var want []string
@@ -378,7 +380,8 @@ func TestLockOfTheDead(t *testing.T) {
 			t.Fatal(err)
 		}
 		fmt.Println("locked")
-		_, _ = os.Stdin.Read(make([]byte, 1)) // for ever; the runtime ends a process that only waits for itself
+		// for ever; the runtime ends a process that only waits for itself
+		_, _ = os.Stdin.Read(make([]byte, 1))
 		runtime.KeepAlive(lock)
 		return
 	}

@@ -22,8 +22,8 @@ const (
 	// idleLimit ends an attempt in which no byte has moved for so long.
 	idleLimit = 10 * time.Second
 	// slowest is the bytes per second that an attempt must move on average, each
-	// way, after the first idleLimit: an answer that trickles is no answer. While it moves more, an attempt takes
-	// as long as it takes.
+	// way, after the first idleLimit: an answer that trickles is no answer. While it moves more, an
+	// attempt takes as long as it takes.
 	slowest = 8 << 10
 	// maxReply bounds a response body. A page holds 1 MB of data, of which a
 	// control character may take six bytes each.
@@ -232,7 +232,8 @@ func (t *Table) noteSkew(header http.Header) bool {
 		return false
 	}
 	off := time.Until(there)
-	if d := off - time.Duration(t.skew.Load()); d.Abs() < 4*time.Minute { // AWS refuses from 5 minutes on
+	// AWS refuses from 5 minutes on
+	if d := off - time.Duration(t.skew.Load()); d.Abs() < 4*time.Minute {
 		return false
 	}
 	t.skew.Store(int64(off))

@@ -13,14 +13,15 @@ type circles struct {
 	list map[int]*circle // by segment
 }
 
-// A circle keeps one cursor at a time, for twice as many pages each time, and so finds a return at any distance.
+// A circle keeps one cursor at a time, for twice as many pages each time, and so
+// finds a return at any distance.
 type circle struct {
 	last, kept   item.Cursor
 	steps, limit int
 }
 
-// closed is told that the page after from has next behind it, and reports whether that was there before. A page may be
-// read again.
+// closed is told that the page after from has next behind it, and reports whether that was there
+// before. A page may be read again.
 func (c *circles) closed(segment int, from, next item.Cursor) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

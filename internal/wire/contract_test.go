@@ -113,8 +113,9 @@ func TestContract(t *testing.T) {
 			if _, err := typed.Scan(t.Context(), &dynamodb.ScanInput{
 				TableName: &s.table, ConsistentRead: aws.Bool(true), ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
 				Segment: aws.Int32(3), TotalSegments: aws.Int32(8), ExclusiveStartKey: from, Limit: aws.Int32(7),
-				ProjectionExpression:     aws.String("#k0"),
-				ExpressionAttributeNames: map[string]string{"#k0": odd.Partition.Name}, // one: the typed client sends a map in any order
+				ProjectionExpression: aws.String("#k0"),
+				// one: the typed client sends a map in any order
+				ExpressionAttributeNames: map[string]string{"#k0": odd.Partition.Name},
 			}); err != nil {
 				t.Fatal(err)
 			}

@@ -20,7 +20,8 @@ const maxGetReply = 97 << 20
 // A Got is what became of the keys that were asked for: each has its item in the
 // page, or is unprocessed, or has no item in the table.
 type Got struct {
-	Unprocessed []int    // ascending indexes of the keys that were not looked up; ask for them again
+	// ascending indexes of the keys that were not looked up; ask for them again
+	Unprocessed []int
 	Throttled   []Reason // why none was looked up, where the service said so
 }
 

@@ -138,7 +138,8 @@ func FuzzGot(f *testing.F) {
 		for _, list := range want.UnprocessedKeys {
 			keys += len(list.Keys)
 		}
-		if items > len(page.Items) || keys > len(got.Unprocessed) { // fewer where a table is named twice: the typed client keeps the last
+		// fewer where a table is named twice: the typed client keeps the last
+		if items > len(page.Items) || keys > len(got.Unprocessed) {
 			t.Fatalf("%d items and %d keys, the typed client has %d and %d\n%q", len(page.Items), len(got.Unprocessed), items, keys, body)
 		}
 	})

@@ -13,8 +13,9 @@ type Scan struct {
 	Segment, Segments int
 	Index             string      // of which to read the entries; "" for the table's items
 	From              item.Cursor // nil for the beginning
-	Eventual          bool        // eventually consistent, at half the cost; a global index has nothing else
-	KeysOnly          bool        // primary keys instead of items; not together with Expressions
+	// eventually consistent, at half the cost; a global index has nothing else
+	Eventual bool
+	KeysOnly bool // primary keys instead of items; not together with Expressions
 	Expressions
 	Limit   int // most items to look at, before the filter; 0 for as many as fit in 1 MB
 	Attempt int // for the log, from 1

@@ -162,8 +162,8 @@ func (t *Table) credentials(ctx context.Context) (aws.Credentials, error) {
 	return creds, nil
 }
 
-// unavailable is the error of getting credentials. That STS or SSO did not answer in time is no word on what there is:
-// that was waited for already, where the client's own calls are patient.
+// unavailable is the error of getting credentials. That STS or SSO did not answer in time is no
+// word on what there is: that was waited for already, where the client's own calls are patient.
 func unavailable(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)

@@ -160,7 +160,8 @@ func TestIndexCursor(t *testing.T) {
 	if err := table.Query(t.Context(), Query{Index: "by-city", From: page.Next}, &page); err != nil || !strings.Contains(string(r.sent), `"ExclusiveStartKey":`+cursor+`,`) {
 		t.Fatalf("sent %s, %v", r.sent, err)
 	}
-	r.body = `{"Items":[],"Count":0,"LastEvaluatedKey":{"city":{"S":"x"}}}` // no table could go on from there
+	// no table could go on from there
+	r.body = `{"Items":[],"Count":0,"LastEvaluatedKey":{"city":{"S":"x"}}}`
 	if err := table.Query(t.Context(), Query{Index: "by-city"}, &page); kind(t, err) != Transient {
 		t.Fatalf("got %v", err)
 	}

@@ -17,7 +17,8 @@ const (
 
 // A Written is what became of a batch.
 type Written struct {
-	Unprocessed []int    // ascending indexes of the writes that were not taken; they are fine, send them again
+	// ascending indexes of the writes that were not taken; they are fine, send them again
+	Unprocessed []int
 	Units       float64  // write capacity units consumed, indexes included
 	Throttled   []Reason // why nothing was taken, where the service said so
 }
@@ -46,7 +47,8 @@ func (t *Table) BatchWrite(ctx context.Context, writes []item.Write, attempt int
 	})
 	mem.reply = reply
 	if err != nil {
-		mem.body = nil                                        // the transport may still be reading it
+		// the transport may still be reading it
+		mem.body = nil
 		if e, ok := err.(*Error); ok && e.Kind == Throttled { //nolint:errorlint // one inside another error is not this call's
 			return Written{Unprocessed: all(len(writes)), Throttled: reasons(e)}, nil
 		}

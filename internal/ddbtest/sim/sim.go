@@ -56,15 +56,18 @@ type SideConfig struct {
 	KeyID   string // the access key's id
 	Address string // to listen on; "" means a free port of the loopback interface
 
-	Units      float64       // capacity units per second, read ones on the source, write ones on the target; 0 means no limit
+	// capacity units per second, read ones on the source, write ones
+	// on the target; 0 means no limit
+	Units      float64
 	Burst      time.Duration // of unused capacity that is kept; 0 means 1 s
 	OnDemand   bool          // the billing mode that DescribeTable reports
 	Ranges     int           // so many key ranges, each with its own limit; 0 means none
 	RangeUnits float64       // units per second of each key range; 0 means 1,000, as on AWS
 	Latency    time.Duration // added to each request
 	Jitter     time.Duration // at most so much more, at random
-	Shuffled   bool          // scans return the items in another order, and in other segments, than the other side's
-	Faults     Faults
+	// scans return the items in another order, and in other segments, than the other side's
+	Shuffled bool
+	Faults   Faults
 }
 
 // A Server is a running simulation.
