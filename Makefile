@@ -46,7 +46,7 @@ test: engines format vet staticcheck modules vulnerabilities workflows platforms
 	go test -vet=off -timeout 20m ./internal/torture
 
 .PHONY: lint
-lint: $(GOLANGCI) $(GORELEASER) ## golangci-lint (import rules too) and the release's own check
+lint: $(GOLANGCI) $(GORELEASER) ## golangci-lint, and the release's own check
 	$(GOLANGCI) run ./...
 	$(GORELEASER) check
 

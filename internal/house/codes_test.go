@@ -12,9 +12,6 @@ import (
 	"testing"
 )
 
-// support is what stands beside the product: it makes AWS's errors, or measures.
-var support = []string{"./internal/ddbtest", "./internal/bench", "./internal/torture", "./internal/house", "./examples"}
-
 // There is one list of AWS's error codes, and one place that says what they mean.
 func TestOneListOfCodes(t *testing.T) {
 	src, err := os.ReadFile(filepath.Join(root, "internal/account/class.go"))
@@ -26,7 +23,7 @@ func TestOneListOfCodes(t *testing.T) {
 		t.Fatalf("the list has %d codes, so this test would hold nothing", len(codes))
 	}
 	for _, p := range goList(t) {
-		if within(p.ImportPath, support) || within(p.ImportPath, []string{"./internal/account"}) {
+		if within(p.ImportPath, programs) || within(p.ImportPath, []string{"./internal/account"}) {
 			continue
 		}
 		for _, name := range sources(t, p.Dir) {

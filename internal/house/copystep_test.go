@@ -13,7 +13,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// The step that copies ends with its copy: what refreshes the token in the meantime holds no output open, and ends, too.
+// The step that copies ends with its copy: what refreshes the token in the meantime holds
+// no output open, and ends, too.
 func TestCopyStepEnds(t *testing.T) {
 	bash, err := exec.LookPath("bash")
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"go/ast"
 	"go/parser"
-	"go/scanner"
 	"go/token"
 	"os"
 	"path/filepath"
@@ -14,12 +13,8 @@ import (
 	"testing"
 )
 
-// mostLines is how much code a file holds before we look for the second idea
-// in it. Tests may be longer: a table of cases is one idea.
-const mostLines = 400
-
 // Programs may exit and print, and so may what runs only beside the tests.
-var programs = []string{"./cmd", "./internal/ddbtest", "./internal/bench", "./internal/torture", "./examples"}
+var programs = append([]string{"./cmd", "./examples"}, support...)
 
 func TestSources(t *testing.T) {
 	for _, p := range goList(t) {
@@ -31,9 +26,6 @@ func TestSources(t *testing.T) {
 			src, err := os.ReadFile(name)
 			if err != nil {
 				t.Fatal(err)
-			}
-			if n := linesOfCode(src); n > mostLines {
-				t.Errorf("%s: %d lines of code, more than %d: look for the second idea in it", name, n, mostLines)
 			}
 			if within(p.ImportPath, programs) {
 				continue
@@ -107,8 +99,8 @@ func processOwned(name string, src []byte) []string {
 	return lines
 }
 
-// unguarded lists the goroutines that would end the program in the runtime's way where they panic: crash.Guard is what
-// each defers last.
+// unguarded lists the goroutines that would end the program in the runtime's way where they panic:
+// crash.Guard is what each defers last.
 func unguarded(name string, src []byte) []string {
 	fset := token.NewFileSet()
 	file, err := parser.ParseFile(fset, name, src, parser.SkipObjectResolution)
@@ -147,28 +139,6 @@ func unguarded(name string, src []byte) []string {
 	return lines
 }
 
-// linesOfCode counts the lines that hold more than a comment.
-func linesOfCode(src []byte) int {
-	fset := token.NewFileSet()
-	file := fset.AddFile("", fset.Base(), len(src))
-	var s scanner.Scanner
-	s.Init(file, src, nil, 0)
-	n, last := 0, 0
-	for {
-		pos, tok, literal := s.Scan()
-		if tok == token.EOF {
-			return n
-		}
-		if tok == token.SEMICOLON && literal == "\n" {
-			continue
-		}
-		from := file.Line(pos)
-		to := from + strings.Count(literal, "\n")
-		n += to - max(from-1, last)
-		last = to
-	}
-}
-
 func TestProcessOwnedRefuses(t *testing.T) {
 	for _, test := range []struct {
 		name, src string
@@ -194,22 +164,6 @@ func TestProcessOwnedRefuses(t *testing.T) {
 				t.Errorf("%d breaches, want %d: %q", len(got), test.want, got)
 			}
 		})
-	}
-}
-
-func TestLinesOfCode(t *testing.T) {
-	for _, test := range []struct {
-		name, src string
-		want      int
-	}{
-		{"comments and blanks", "// Package x is.\npackage x\n\n/* a\nb */\nvar a = 1 // one\n", 2},
-		{"two things on a line", "package x\nvar a, b = 1, 2; var c = 3\n", 2},
-		{"a string over three lines", "package x\nvar a = `1\n2\n3`\n", 4},
-		{"a call over three lines", "package x\nvar a = f(\n1,\n)\n", 4},
-	} {
-		if got := linesOfCode([]byte(test.src)); got != test.want {
-			t.Errorf("%s: %d lines, want %d", test.name, got, test.want)
-		}
 	}
 }
 

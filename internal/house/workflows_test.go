@@ -71,7 +71,8 @@ func TestDocumentedSteps(t *testing.T) {
 	}
 }
 
-// uncheckedTable refuses to hand a name that somebody chose to a command as it is: a glob is many tables.
+// uncheckedTable refuses to hand a name that somebody chose to a command
+// as it is: a glob is many tables.
 func uncheckedTable(path string, src []byte) []string {
 	if strings.Contains(string(src), `"$TABLE"`) && !strings.Contains(string(src), "A-Za-z0-9_.-]") {
 		return []string{path + `: check "$TABLE" before it is used: * is every table`}
