@@ -37,7 +37,9 @@ func (o Options) caller(c Clients, table string) *caller {
 // A StateError says that the table is in a state that allows no change.
 type StateError struct {
 	Status string
-	text   string
+	Passes bool // it is one that passes, and was waited for
+
+	text string
 }
 
 func (e *StateError) Error() string { return e.text }
@@ -65,7 +67,7 @@ func (c *caller) await(ctx context.Context, shows func(State) bool) (State, erro
 			}
 			return "", shows == nil || shows(s) || time.Since(settled) > lagLimit, nil
 		case lasting[types.TableStatus(s.Status)]:
-			return "", false, &StateError{s.Status, fmt.Sprintf("the table is %s", s.Status)}
+			return "", false, &StateError{s.Status, false, fmt.Sprintf("the table is %s", s.Status)}
 		}
 		settled = time.Time{}
 		if told != s.Status {
@@ -75,7 +77,7 @@ func (c *caller) await(ctx context.Context, shows func(State) bool) (State, erro
 		return s.Status, false, nil
 	})
 	if gaveUp := (*account.GaveUpError)(nil); errors.As(err, &gaveUp) && s.Status != active && s.Status != "" {
-		return s, &StateError{s.Status, fmt.Sprintf("the table is still %s after %s", s.Status, gaveUp.After.Round(time.Second))}
+		return s, &StateError{s.Status, true, fmt.Sprintf("the table is still %s: %v", s.Status, gaveUp)}
 	}
 	if err != nil {
 		return s, err

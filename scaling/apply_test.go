@@ -253,7 +253,7 @@ func TestApplyWaits(t *testing.T) {
 		began := time.Now()
 		_, err := Await(t.Context(), a.clients(), "orders", Options{Stall: 10 * time.Minute})
 		var state *StateError
-		if !errors.As(err, &state) || time.Since(began) > 11*time.Minute || len(a.calls) > 0 {
+		if !errors.As(err, &state) || !state.Passes || time.Since(began) > 11*time.Minute || len(a.calls) > 0 {
 			t.Errorf("after %s: %v", time.Since(began), err)
 		}
 	})
@@ -263,7 +263,7 @@ func TestApplyWaits(t *testing.T) {
 			began := time.Now()
 			_, err := Await(t.Context(), a.clients(), "orders", Options{})
 			var state *StateError
-			if !errors.As(err, &state) || state.Status != string(status) || time.Since(began) > 0 {
+			if !errors.As(err, &state) || state.Passes || state.Status != string(status) || time.Since(began) > 0 {
 				t.Errorf("%s: after %s: %v", status, time.Since(began), err)
 			}
 		})

@@ -135,7 +135,7 @@ func (c *copying) restored(ctx context.Context, b *beside) (err error) {
 		return nil
 	}
 	if !c.AllowEmptySource {
-		empty, err := b.to.empty(ctx, d)
+		empty, err := b.to.empty(ctx, d, scanOptions{})
 		if err != nil {
 			return err
 		}

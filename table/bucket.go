@@ -17,9 +17,10 @@ const scheme = "s3://"
 // inBucket reports whether the place is s3://BUCKET/PREFIX, and not a path.
 func inBucket(place string) bool { return strings.HasPrefix(place, scheme) }
 
-// DumpPlace is the place of a dump in full: an absolute path, or s3://BUCKET/PREFIX. What text may be, beside these, is a
-// relative path or file:DIR. The error is an [*Error] of kind [Usage] for what only looks like a place of a dump: another
-// URL, an ARN, or s3: with too few slashes. A directory that is called so is ./NAME.
+// DumpPlace is the place of a dump in full: an absolute path, or s3://BUCKET/PREFIX. What text may
+// be, beside these, is a relative path or file:DIR. The error is an [*Error] of kind [Usage] for
+// what only looks like a place of a dump: another URL, an ARN, or s3: with too few slashes. A
+// directory that is called so is ./NAME.
 func DumpPlace(text string) (string, error) {
 	if inBucket(text) {
 		return scheme + strings.TrimRight(text[len(scheme):], "/"), nil
@@ -53,7 +54,8 @@ func DumpPlace(text string) (string, error) {
 	return path, nil
 }
 
-// storedPlace is the place of a dump that is there: its manifest, which is what Dump returns, stands for its folder.
+// storedPlace is the place of a dump that is there: its manifest, which is what Dump returns,
+// stands for its folder.
 func storedPlace(text string) (string, error) {
 	place, err := DumpPlace(text)
 	return strings.TrimSuffix(place, "/"+archive.Manifest), err
@@ -84,8 +86,8 @@ type upload struct{ *bucket.Upload }
 
 func (u upload) Create(name string) (archive.File, error) { return u.Upload.Create(name), nil }
 
-// folder opens s3://BUCKET/PREFIX with the account's profile. An endpoint that was given for the account is DynamoDB's: S3's
-// own comes from the profile, or from AWS_ENDPOINT_URL_S3.
+// folder opens s3://BUCKET/PREFIX with the account's profile. An endpoint that was given for the
+// account is DynamoDB's: S3's own comes from the profile, or from AWS_ENDPOINT_URL_S3.
 func (a *Account) folder(ctx context.Context, place string) (*bucket.Folder, error) {
 	name, prefix, err := bucket.Split(place)
 	if err != nil {

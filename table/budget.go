@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// A Budget is the most capacity units to consume per second: so many, or a
-// share of the table's own capacity, which is the provisioned one, or the maximum that is set for an
-// on-demand table. The zero value is no limit.
+// A Budget is the most capacity units to consume per second: so many, or a share of the table's own
+// capacity, which is the provisioned one, or the maximum that is set for an on-demand table. The
+// zero value is no limit.
 type Budget struct {
 	Units   float64 `json:"units,omitempty"`
 	Percent float64 `json:"percent,omitempty"`
@@ -50,7 +50,8 @@ func (b Budget) of(d Description, capacity float64, kind string) (float64, error
 
 // budgets resolves what was asked for against the tables' own capacity.
 func (p *Plan) budgets(o CopyOptions) (err error) {
-	// Files are read as fast as it goes; a temporary table is nobody else's, and has no capacity to take a share of.
+	// Files are read as fast as it goes; a temporary table is nobody else's, and has no capacity to
+	// take a share of.
 	if p.Source.Path == "" && (p.Source.Backup == "" || o.ReadUnits.Percent == 0) {
 		if p.ReadUnits, err = o.ReadUnits.of(p.Source, p.Source.ReadCapacity, "read"); err != nil {
 			return err

@@ -63,8 +63,8 @@ func (t *Table) controlError(ctx context.Context, doing string, err error) error
 	return t.account.explain(ctx, fmt.Sprintf("%s %q", doing, t.name), err)
 }
 
-// errNoTable is AWS's word that there is no such table. The kind of an error does not tell: [Mismatch] is also a table in
-// no state for this, or of another schema.
+// errNoTable is AWS's word that there is no such table. The kind of an error does not tell:
+// [Mismatch] is also a table in no state for this, or of another schema.
 var errNoTable = errors.New("does not exist")
 
 // explain explains an error of the typed client, while doing what.
@@ -106,6 +106,12 @@ func (a *Account) meaning(class account.Class) (Kind, string) {
 
 // brief drops the layers that the typed client wraps around the news.
 func brief(err error) error { return account.Explain(err) }
+
+// GaveUp reports whether an error says that something was tried, or waited for, in vain for as long
+// as it may be.
+func GaveUp(err error) bool {
+	return errors.As(err, new(*account.GaveUpError)) || errors.As(err, new(*copier.StallError))
+}
 
 // runError explains an error of the engine.
 func runError(err error, source, target *Table) error {

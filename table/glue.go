@@ -3,7 +3,6 @@ package table
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/dynamo-cmdline/dynamo/copier"
 	"github.com/dynamo-cmdline/dynamo/internal/wire"
@@ -120,21 +119,6 @@ func fault(side string, err error) error {
 	return &copier.Fault{
 		Class: classes[e.Kind], Side: side, Garbled: e.Garbled, Late: e.Ambiguous, Slow: e.Slow,
 		Reasons: reasons(e.Reasons), Err: err,
-	}
-}
-
-// retried makes a single call outside of a run, with a few attempts.
-func retried(ctx context.Context, call func(attempt int) error) error {
-	for attempt := 1; ; attempt++ {
-		err := call(attempt)
-		f := (*copier.Fault)(nil)
-		again := errors.As(err, &f) && (f.Class == copier.Throttled || f.Class == copier.Transient || f.Class == copier.Stale)
-		if !again || attempt == 8 {
-			return err
-		}
-		if err := pause(ctx, min(5*time.Second, 50*time.Millisecond<<attempt)); err != nil {
-			return err
-		}
 	}
 }
 

@@ -53,7 +53,7 @@ func (c *copying) mayGoBack(ctx context.Context) error {
 	}
 	why := "what has changed since cannot be told from what it has changed"
 	if c.undone.what == commandTruncate {
-		empty, err := c.target.empty(ctx, p.Target)
+		empty, err := c.target.empty(ctx, p.Target, scanOptions{})
 		if err != nil || empty {
 			return err
 		}

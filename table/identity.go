@@ -10,8 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// same reports whether the two are one table: they have one id or, where neither has one, one account, region, name and
-// endpoint. An answer that lost the id does not make two tables of one.
+// same reports whether the two are one table: they have one id or, where neither has one, one
+// account, region, name and endpoint. An answer that lost the id does not make two tables of one.
 func (d Description) same(other Description) bool {
 	if !d.live() || !other.live() {
 		return false
@@ -20,8 +20,8 @@ func (d Description) same(other Description) bool {
 		d.Account == other.Account && d.Region == other.Region && d.Table == other.Table && d.address == other.address
 }
 
-// mark tells a table from another of the same name that was made later, or earlier: its id or, in an engine that has none, when
-// it was made.
+// mark tells a table from another of the same name that was made later, or earlier: its id or, in
+// an engine that has none, when it was made.
 func (d Description) mark() string {
 	if d.ID != "" || !d.live() {
 		return d.ID
@@ -39,8 +39,9 @@ func markOf(id *string, created *time.Time) string {
 	return "made " + created.UTC().Format(time.RFC3339Nano)
 }
 
-// engine is the address of the engine that the table is in, where that is not AWS: there one account, region and name may be
-// many tables. AWS says a TableId, and is not reached without TLS; one table of AWS's has many endpoints.
+// engine is the address of the engine that the table is in, where that is not AWS: there one
+// account, region and name may be many tables. AWS says a TableId, and is not reached without TLS;
+// one table of AWS's has many endpoints.
 func (d Description) engine() string {
 	plain := strings.HasPrefix(strings.ToLower(d.Endpoint), "http:")
 	if plain || d.ID == "" && !d.created.IsZero() { // of one that is not there yet it is not known whether it will have an id
@@ -49,8 +50,9 @@ func (d Description) engine() string {
 	return ""
 }
 
-// replicates reports whether the two are replicas of one global table: then what is written to the one is written to the
-// other, whatever their ids. Each names only those that it knows, so one name is enough, and one that both know.
+// replicates reports whether the two are replicas of one global table: then what is written to the
+// one is written to the other, whatever their ids. Each names only those that it knows, so one name
+// is enough, and one that both know.
 func (d Description) replicates(other Description) bool {
 	if slices.Contains(d.Replicas, other.ARN) || slices.Contains(other.Replicas, d.ARN) {
 		return true
@@ -67,8 +69,8 @@ func (d Description) replicates(other Description) bool {
 // those of its name in the account.
 const globalByName = "2017.11.29"
 
-// replicasOf are the ARNs of the other replicas of a global table. One in another account is named by its ARN, the others
-// by their regions.
+// replicasOf are the ARNs of the other replicas of a global table. One in another account is named
+// by its ARN, the others by their regions.
 func replicasOf(d *types.TableDescription, own arn.ARN) (list []string) {
 	for _, r := range d.Replicas {
 		name := aws.ToString(r.ReplicaArn)

@@ -123,6 +123,37 @@ func TestSilence(t *testing.T) {
 	}
 }
 
+// Reads that are never answered end what asks for them by that time as well: also the one before anything is changed.
+func TestSilentReads(t *testing.T) {
+	t.Parallel()
+	for name, verb := range map[string]func(t *testing.T, source, target *Table) error{
+		"copy": func(t *testing.T, source, target *Table) error {
+			_, err := source.Copy(t.Context(), target, CopyOptions{Mode: Merge, NoBackup: true, RunDir: t.TempDir(), Stall: time.Second})
+			return err
+		},
+		"truncate": func(t *testing.T, _, target *Table) error {
+			_, err := target.Truncate(t.Context(), TruncateOptions{NoBackup: true, RunDir: t.TempDir(), Stall: time.Second})
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := small(t, ddbtest.Table{})
+			for _, a := range []*ddbtest.Account{p.prod, p.dev} {
+				id := a.Proxy.Inject(ddbtest.Fault{Kind: ddbtest.Hang, Op: "Scan", Table: p.Name})
+				t.Cleanup(func() { a.Proxy.Remove(id) })
+			}
+			source, target := p.open(t)
+			began := time.Now()
+			err := verb(t, source, target)
+			requireKind(t, err, Failed)
+			if took := time.Since(began); took > 40*time.Second || !strings.Contains(err.Error(), "no progress for") {
+				t.Errorf("after %s: %v", took, err)
+			}
+		})
+	}
+}
+
 // Lists that repeat a token, at whatever distance, are an error and not read for ever.
 func TestListsEnd(t *testing.T) {
 	t.Parallel()

@@ -7,8 +7,8 @@ import (
 	"runtime"
 	"slices"
 
+	"github.com/dynamo-cmdline/dynamo/copier"
 	"github.com/dynamo-cmdline/dynamo/internal/account"
-	"github.com/dynamo-cmdline/dynamo/item"
 )
 
 // A Plan is what a copy, or another run, would do, or is about to do.
@@ -40,7 +40,8 @@ type Plan struct {
 	*Estimate // of a truncate, where it was asked for
 	*UndoPlan // of an undo
 
-	// Temporary is the table that AWS restores a backup to, for its items to be read; it is deleted in the end.
+	// Temporary is the table that AWS restores a backup to, for its items to be read; it is deleted
+	// in the end.
 	Temporary string   `json:"temporary_table,omitempty"`
 	Creates   bool     `json:"creates,omitempty"`   // the target, which is not there yet
 	PutsBack  []string `json:"puts_back,omitempty"` // the settings that the target gets in the end, in words
@@ -195,7 +196,7 @@ func segments(source Description, readers int) int {
 // preflight reads one item of the source, so that a permission that is missing, or a source
 // that is empty by surprise, is found before the target is touched.
 func (t *Table) preflight(ctx context.Context, d Description, o CopyOptions) error {
-	empty, err := t.empty(ctx, d)
+	empty, err := t.empty(ctx, d, scanOptions{})
 	if err != nil || !empty {
 		return err
 	}
@@ -206,20 +207,16 @@ func (t *Table) preflight(ctx context.Context, d Description, o CopyOptions) err
 	return nil
 }
 
-// empty reads one item, consistently, and reports whether there is none.
-func (t *Table) empty(ctx context.Context, d Description) (bool, error) {
-	src := t.reader(d, scanOptions{limit: 1})
-	var page item.Page
-	var from item.Cursor
-	for {
-		if err := retried(ctx, func(attempt int) error { return src.Read(ctx, 0, from, attempt, &page) }); err != nil {
+// empty reads one item, consistently unless o says otherwise, and reports whether there is none.
+func (t *Table) empty(ctx context.Context, d Description, o scanOptions) (bool, error) {
+	o.limit = 1
+	for page, err := range copier.Pages(ctx, t.reader(d, o), copier.ReadOptions{Stall: t.account.patience.Limit(ctx)}) {
+		if err != nil {
 			return false, runError(err, t, t)
 		}
 		if len(page.Items) > 0 {
 			return false, nil
 		}
-		if from = page.Next; from == nil {
-			return true, nil
-		}
 	}
+	return true, nil
 }

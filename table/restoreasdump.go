@@ -165,7 +165,7 @@ func (c *copying) makeFor(ctx context.Context, source *stored, create *dynamodb.
 	if err != nil {
 		return c.abandoned(err)
 	}
-	if empty, err := c.target.empty(ctx, d); err != nil {
+	if empty, err := c.target.empty(ctx, d, scanOptions{}); err != nil {
 		return err
 	} else if !empty { // somebody else's, or in use already
 		return existsAlready(c.target)

@@ -274,6 +274,8 @@ func (t *Table) scaleError(ctx context.Context, err error) error {
 		return usage(refusal.Hint, "%w", refusal)
 	case errors.As(err, &limit):
 		return &Error{Failed, "", fmt.Errorf("%s: %w", at, limit)}
+	case errors.As(err, &state) && state.Passes:
+		return &Error{Failed, "", fmt.Errorf("%s: %w", at, state)}
 	case errors.As(err, &state):
 		return mismatch("", "%s: %w", at, state)
 	}

@@ -90,9 +90,8 @@ func (t *Table) planTruncate(ctx context.Context, o CopyOptions) (Plan, error) {
 		return p, err
 	}
 	// A permission that is missing is found before the backup is asked for.
-	first := t.reader(p.Target, scanOptions{keysOnly: true, limit: 1, side: targetSide})
-	err = retried(ctx, func(attempt int) error { return first.Read(ctx, 0, nil, attempt, new(item.Page)) })
-	return p, runError(err, t, t)
+	_, err = t.empty(ctx, p.Target, scanOptions{keysOnly: true, side: targetSide})
+	return p, err
 }
 
 // planTarget is what a plan without a source says of its target.

@@ -102,6 +102,9 @@ func describeAll(ctx context.Context, account *table.Account, names []string, s 
 		g.Go(func() error {
 			defer s.Guard()
 			d, err := t.Describe(ctx)
+			if table.GaveUp(err) {
+				return err // which took its time, and would for each of the others
+			}
 			rows[i] = show.Listed{Name: name, Description: d, Err: err}
 			return ctx.Err()
 		})

@@ -1,11 +1,13 @@
-// Package account is what we know of AWS beyond one service. It says how an account is reached: which profile is in force,
-// what AWS's two shared files say, read as strictly as the AWS CLI reads them, and that nothing goes elsewhere than asked,
-// or in the clear ([Open]). And it says what an error means ([Classify], [Explain]), how long to try a call again
-// ([Patience.Retry]), how to wait for what takes its time ([Patience.Wait]), and how to ask for a list ([Pages]).
+// Package account is what we know of AWS beyond one service. It says how an account is reached:
+// which profile is in force, what AWS's two shared files say, read as strictly as the AWS CLI reads
+// them, and that nothing goes elsewhere than asked, or in the clear ([Open]). And it says what an
+// error means ([Classify], [Explain]), how long to try a call again ([Patience.Retry]), how to wait
+// for what takes its time ([Patience.Wait]), and how to ask for a list ([Pages]).
 //
-// [Patience.Equip] makes the SDK's clients do so by themselves, those that fetch credentials included: each attempt has
-// a deadline, what came back is checked before it is believed, and what may pass is tried again until nothing has
-// moved for the stall time. Nobody else retries: the SDK's own policy is off.
+// [Patience.Equip] makes the SDK's clients do so by themselves, those that fetch credentials
+// included: each attempt has a deadline, what came back is checked before it is believed, and what
+// may pass is tried again until nothing has moved for the stall time. Nobody else retries: the
+// SDK's own policy is off.
 package account
 
 import (
@@ -13,10 +15,12 @@ import (
 	"log/slog"
 	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials/processcreds"
 	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/middleware"
 )
@@ -30,7 +34,9 @@ type Patience struct {
 	Refresh func()        // drops credentials that have expired; nil where there is nothing to drop
 	Log     *slog.Logger  // told of what is tried again; nil discards
 
-	known sync.Map // hosts that have answered
+	known  sync.Map     // hosts that have answered
+	asking atomic.Int32 // people, for something
+	moved  atomic.Int64 // when an attempt last began or ended, in nanoseconds
 }
 
 type stallKey struct{}
@@ -45,13 +51,14 @@ func WithStall(ctx context.Context, stall time.Duration) context.Context {
 
 type retriesKey struct{}
 
-// WithRetries has n count how often the calls below the context were made again: then an answer may have been lost. The
-// calls must not be at once.
+// WithRetries has n count how often the calls below the context were made again: then an answer may
+// have been lost. The calls must not be at once.
 func WithRetries(ctx context.Context, n *int) context.Context {
 	return context.WithValue(ctx, retriesKey{}, n)
 }
 
-func (p *Patience) stall(ctx context.Context) time.Duration {
+// Limit is the stall time of what is below the context.
+func (p *Patience) Limit(ctx context.Context) time.Duration {
 	if stall, ok := ctx.Value(stallKey{}).(time.Duration); ok {
 		return stall
 	}
@@ -61,57 +68,23 @@ func (p *Patience) stall(ctx context.Context) time.Duration {
 	return p.Stall
 }
 
-// Equip is the option of [config.LoadDefaultConfig] that makes all clients of the configuration patient. What it returns
-// goes through [Patience.Adopt].
+// Equip is the option of [config.LoadDefaultConfig] that makes all clients of the configuration
+// patient. What it returns goes through [Patience.Adopt].
 func (p *Patience) Equip(o *config.LoadOptions) error {
 	o.Retryer = func() aws.Retryer { return retryer{p} }
 	o.Logger = logging.Nop{}           // else it warns on stderr
 	o.RetryMaxAttempts = math.MaxInt32 // else AWS_MAX_ATTEMPTS is another bound
+	o.ProcessCredentialOptions = func(o *processcreds.Options) { o.Timeout = p.processTime(context.Background()) }
 	o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
 		if err := stack.Initialize.Add(middleware.InitializeMiddlewareFunc("dynamo.trial", p.begin), middleware.Before); err != nil {
 			return err
 		}
-		// Behind the retries, the credentials and the signature: the deadline is for the service alone. Somebody
-		// may have to type a code before.
+		// Behind the retries, the credentials and the signature: the deadline is for the service
+		// alone. Somebody may have to type a code before.
 		if err := stack.Finalize.Add(middleware.FinalizeMiddlewareFunc("dynamo.attempt", p.attempt), middleware.After); err != nil {
 			return err
 		}
 		return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("dynamo.strict", strict), middleware.After)
 	})
 	return nil
-}
-
-// Adopt completes a configuration that was loaded with Equip: its credentials are dropped when a service says that they
-// have expired, and their errors can be told from others.
-func (p *Patience) Adopt(cfg *aws.Config) {
-	cfg.RetryMaxAttempts = 0
-	cache, ok := cfg.Credentials.(*aws.CredentialsCache)
-	if !ok {
-		return
-	}
-	p.Refresh = cache.Invalidate
-	cfg.Credentials = credentials{cache}
-}
-
-// credentials are those of a configuration.
-type credentials struct{ *aws.CredentialsCache }
-
-type callerKey struct{}
-
-// Retrieve tells the errors of getting credentials from all others. The cache fetches them for all who ask at once, so
-// it hides from the fetching that one of them is over; it is told here, so as not to go on for nobody.
-func (c credentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
-	found, err := c.CredentialsCache.Retrieve(context.WithValue(ctx, callerKey{}, ctx))
-	if err != nil && ctx.Err() == nil {
-		err = &CredentialsError{err}
-	}
-	return found, err
-}
-
-// callerOf is the context of whoever waits for the credentials that ctx is to fetch; else ctx.
-func callerOf(ctx context.Context) context.Context {
-	if caller, ok := ctx.Value(callerKey{}).(context.Context); ok {
-		return caller
-	}
-	return ctx
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,6 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials/endpointcreds"
+	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
@@ -159,7 +161,8 @@ var jsonBlips = map[string]service{
 	},
 }
 
-// containerBlips are errors that are none in the form of errors: the SDK's client for these cannot read them.
+// containerBlips are errors that are none in the form of errors: the SDK's client for these cannot
+// read them.
 var containerBlips = map[string]service{
 	"a 500 and no word": func(*http.Request) (*http.Response, error) { return asJSON(reply(500, "")), nil },
 	"a 500 and null":    func(*http.Request) (*http.Response, error) { return asJSON(reply(500, "null")), nil },
@@ -173,21 +176,22 @@ var containerBlips = map[string]service{
 }
 
 // client makes a client of a profile, whose calls the service answers.
-func client(t *testing.T, p *Patience, profile string, s service) *dynamodb.Client {
+func client(t *testing.T, p *Patience, profile string, s service, options ...func(*config.LoadOptions) error) *dynamodb.Client {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "config")
 	text := "[profile keys]\nregion = eu-west-1\naws_access_key_id = AKID\naws_secret_access_key = secret\n" +
 		"[profile role]\nregion = eu-west-1\nrole_arn = arn:aws:iam::111111111111:role/x\nsource_profile = keys\n" +
-		"[profile container]\nregion = eu-west-1\n"
+		"[profile container]\nregion = eu-west-1\n" +
+		"[profile code]\nregion = eu-west-1\nrole_arn = arn:aws:iam::111111111111:role/x\nsource_profile = keys\nmfa_serial = device\n"
 	if profile == "container" {
 		t.Setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://"+container+"/keys")
 	}
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cfg, err := config.LoadDefaultConfig(t.Context(), config.WithSharedConfigFiles([]string{file}), config.WithSharedCredentialsFiles(nil),
+	cfg, err := config.LoadDefaultConfig(t.Context(), append(options, config.WithSharedConfigFiles([]string{file}), config.WithSharedCredentialsFiles(nil),
 		config.WithSharedConfigProfile(profile), config.WithHTTPClient(s), p.Equip,
-		config.WithEndpointCredentialOptions(func(o *endpointcreds.Options) { o.HTTPClient = s }))
+		config.WithEndpointCredentialOptions(func(o *endpointcreds.Options) { o.HTTPClient = s }))...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -256,6 +260,29 @@ func TestBlip(t *testing.T) {
 			t.Errorf("it took %s", took)
 		}
 	})
+}
+
+// A blip of silence leaves time for another attempt, however little time there is for all of them:
+// what was asked then is never answered.
+func TestSilentBlip(t *testing.T) {
+	for _, stall := range []time.Duration{10 * time.Second, 20 * time.Second, time.Minute} {
+		for _, profile := range []string{"keys", "role"} {
+			t.Run(fmt.Sprint(stall, " ", profile), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					began := time.Now()
+					_, err := describe(t.Context(), client(t, &Patience{Stall: stall}, profile, func(r *http.Request) (*http.Response, error) {
+						if time.Since(began) < 8*time.Second {
+							return blips["hangs"](r)
+						}
+						return answer(r), nil
+					}))
+					if err != nil {
+						t.Errorf("after %s: %v", time.Since(began), err)
+					}
+				})
+			})
+		}
+	}
 }
 
 // What never ends ends the call, in the stall time and one attempt; what makes no sense, sooner.
@@ -369,6 +396,37 @@ func TestCodes(t *testing.T) {
 	}
 }
 
+// Whoever is asked for a code may take any time, and is asked once.
+func TestCodeTakesItsTime(t *testing.T) {
+	for _, stall := range []time.Duration{time.Second, 0} {
+		for _, equipped := range []bool{true, false} {
+			synctest.Test(t, func(t *testing.T) {
+				p := &Patience{Stall: stall}
+				asked := 0
+				c := client(t, p, "code", func(r *http.Request) (*http.Response, error) { return answer(r), r.Context().Err() },
+					config.WithAssumeRoleCredentialOptions(func(o *stscreds.AssumeRoleOptions) {
+						o.TokenProvider = func() (string, error) {
+							return p.Ask(func() (string, error) { asked++; time.Sleep(20 * time.Minute); return "123456", nil })
+						}
+					}))
+				_, err := describe(t.Context(), c)
+				if !equipped {
+					asked = 0
+					p.Refresh()
+					once := dynamodb.New(c.Options(), func(o *dynamodb.Options) { o.Retryer = aws.NopRetryer{} })
+					err = new(Patience).Retry(WithStall(t.Context(), stall), func(ctx context.Context) error {
+						_, err := describe(ctx, once)
+						return err
+					})
+				}
+				if err != nil || asked != 1 {
+					t.Errorf("stall time %s, equipped %t: asked %d times, %v", stall, equipped, asked, err)
+				}
+			})
+		}
+	}
+}
+
 // Credentials that have expired are fetched anew, and no more often than a few times.
 func TestStale(t *testing.T) {
 	for _, mended := range []bool{true, false} {
@@ -427,7 +485,11 @@ func TestStranger(t *testing.T) {
 		name  string
 		wrong service
 		limit time.Duration
-	}{{"no such host", nowhere, 0}, {"nobody listens", blips["refused"], strangerLimit}} {
+		retry bool // by Retry
+	}{
+		{"no such host", nowhere, 0, false}, {"nobody listens", blips["refused"], strangerLimit, false},
+		{"no such host", nowhere, 0, true}, {"nobody listens", blips["refused"], strangerLimit, true},
+	} {
 		for _, known := range []bool{false, true} {
 			synctest.Test(t, func(t *testing.T) {
 				var fails atomic.Bool
@@ -437,6 +499,13 @@ func TestStranger(t *testing.T) {
 					}
 					return answer(r), nil
 				})
+				call := describe
+				if c.retry {
+					once := dynamodb.New(cl.Options(), func(o *dynamodb.Options) { o.Retryer = aws.NopRetryer{} })
+					call = func(ctx context.Context, _ *dynamodb.Client) (out *dynamodb.DescribeTableOutput, err error) {
+						return out, new(Patience).Retry(ctx, func(ctx context.Context) error { out, err = describe(ctx, once); return err })
+					}
+				}
 				if known {
 					if _, err := describe(t.Context(), cl); err != nil {
 						t.Fatal(err)
@@ -445,17 +514,17 @@ func TestStranger(t *testing.T) {
 				fails.Store(true)
 				began := time.Now()
 				time.AfterFunc(time.Minute, func() { fails.Store(false) })
-				_, err := describe(t.Context(), cl)
+				_, err := call(t.Context(), cl)
 				if took := time.Since(began); (err == nil) != known || !known && took > c.limit {
-					t.Errorf("%s, known %t: after %s, %v", c.name, known, took, err)
+					t.Errorf("%s, by Retry %t, known %t: after %s, %v", c.name, c.retry, known, took, err)
 				}
 			})
 		}
 	}
 }
 
-// What an error says it is, is not more than it says: above all, not every error without an answer is about credentials.
-// answeredWith is an error as an answer with that status brings it.
+// What an error says it is, is not more than it says: above all, not every error without an answer
+// is about credentials. answeredWith is an error as an answer with that status brings it.
 func answeredWith(status int, err error) error {
 	return &smithyhttp.ResponseError{Response: &smithyhttp.Response{Response: &http.Response{StatusCode: status}}, Err: err}
 }
@@ -488,6 +557,51 @@ func TestClassify(t *testing.T) {
 		if got := Classify(c.err); got != c.want {
 			t.Errorf("%s: %d, want %d: %v", c.name, got, c.want, c.err)
 		}
+	}
+}
+
+// Whatever came back, or did not, is said in words of ours: the SDK's are about how it reads
+// answers.
+func TestExplain(t *testing.T) {
+	page := func(status int) service {
+		return func(*http.Request) (*http.Response, error) { return reply(status, "<html>no such gateway</html>"), nil }
+	}
+	nowhere := func(*http.Request) (*http.Response, error) {
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "x", IsNotFound: true}}
+	}
+	for _, c := range []struct {
+		name, profile string
+		wrong         service
+		want          string
+	}{
+		{"a page of a gateway", "keys", page(502), "gave up after 2s: HTTP status 502 Bad Gateway"},
+		{"a page of a gateway", "role", page(502), "STS AssumeRole: gave up after 2s: HTTP status 502 Bad Gateway"},
+		{"a page of a firewall", "keys", page(403), "HTTP status 403 Forbidden"},
+		{"a page of a hotel", "keys", page(200), "gave up after 2s: the answer is no JSON object"},
+		{"a page of a hotel", "role", page(200), "STS AssumeRole: gave up after 2s: the answer cannot be read"},
+		{"no word", "keys", blips["503 and no word"], "gave up after 2s: HTTP status 503 Service Unavailable"},
+		{"nobody listens", "keys", blips["refused"], "gave up after 2s: cannot reach dynamodb.eu-west-1.amazonaws.com: connection refused"},
+		{"nobody listens", "role", blips["refused"], "STS AssumeRole: gave up after 2s: cannot reach sts.eu-west-1.amazonaws.com: connection refused"},
+		{"reset", "keys", blips["reset"], "gave up after 2s: the connection to dynamodb.eu-west-1.amazonaws.com broke: connection reset by peer"},
+		{"closed", "keys", blips["closed"], "gave up after 2s: the connection to dynamodb.eu-west-1.amazonaws.com broke: EOF"},
+		{"no such host", "keys", nowhere, "cannot reach dynamodb.eu-west-1.amazonaws.com: no such host"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			http := func(r *http.Request) (*http.Response, error) {
+				if strings.HasPrefix(r.URL.Host, "sts.") == (c.profile == "role") {
+					a, err := c.wrong(r)
+					if err != nil { // as net/http has it
+						err = &url.Error{Op: "Post", URL: r.URL.String(), Err: err}
+					}
+					return a, err
+				}
+				return answer(r), nil
+			}
+			_, err := describe(t.Context(), client(t, &Patience{Stall: 2 * time.Second}, c.profile, http))
+			if text := Explain(err).Error(); text != c.want {
+				t.Errorf("%s: %q, want %q", c.name, text, c.want)
+			}
+		})
 	}
 }
 

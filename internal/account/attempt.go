@@ -19,7 +19,8 @@ import (
 )
 
 const (
-	// objectLimit is for an attempt of S3's, beside the time that what it sends may take.
+	// objectLimit is for an attempt of S3's that sends something, beside the time that this may
+	// take.
 	objectLimit = time.Minute
 	// slowest is the bytes per second that may be sent.
 	slowest = 8 << 10
@@ -41,19 +42,18 @@ func (p *Patience) attempt(ctx context.Context, in middleware.FinalizeInput, nex
 	if request != nil {
 		host = request.URL.Host
 	}
-	if service == "S3" {
-		limit = p.deadline(ctx, objectLimit)
-		// How what is sent moves is not to be seen from here: it gets the time. So does putting the parts together.
-		if request != nil && request.ContentLength > 0 {
-			limit = objectLimit + time.Duration(request.ContentLength)*time.Second/slowest
-		}
+	// How what is sent moves is not to be seen from here: it gets the time. So does putting the
+	// parts together.
+	if service == "S3" && request != nil && request.ContentLength > 0 {
+		limit = p.deadline(ctx, objectLimit) + time.Duration(request.ContentLength)*time.Second/slowest
 	}
-	if t, ok := ctx.Value(trialKey{}).(*Trial); ok {
-		if t.host = host; t.began.IsZero() {
-			t.began = time.Now()
-		}
+	t, ok := ctx.Value(trialKey{}).(*Trial)
+	if ok && t.began.IsZero() {
+		t.began = time.Now()
 	}
-	late := &LateError{limit}
+	late := &LateError{Limit: limit}
+	p.move()
+	defer p.move()
 	timed, cancel := context.WithCancelCause(ctx)
 	timer := time.AfterFunc(limit, func() { cancel(late) })
 	defer timer.Stop()
@@ -77,17 +77,23 @@ func (p *Patience) attempt(ctx context.Context, in middleware.FinalizeInput, nex
 		err = Garbled("the answer cannot be read") // and is not repeated: it may be keys
 	}
 	cancel(nil)
-	if _, known := p.known.Load(host); !known && errors.As(err, &dns) && dns.IsNotFound {
+	_, known := p.known.Load(host)
+	if ok {
+		t.stranger = !known
+	}
+	if !known && errors.As(err, &dns) && dns.IsNotFound {
 		err = &finalError{err} // a host that was never there is a mistake
 	}
-	// A name that is taken stays so, and so does a limit on how many tables there are, or on how often capacity goes down.
+	// A name that is taken stays so, and so does a limit on how many tables there are, or on how
+	// often capacity goes down.
 	if class := Classify(err); class == Busy && operation == "CreateTable" || class == Limited && (operation == "CreateTable" || operation == "UpdateTable") {
 		err = &finalError{err}
 	}
 	return out, metadata, err
 }
 
-// called makes the attempt. An answer that the SDK panics at, as that of a container may be, is one that makes no sense.
+// called makes the attempt. An answer that the SDK panics at, as that of a container may be, is one
+// that makes no sense.
 func called(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (out middleware.FinalizeOutput, metadata middleware.Metadata, err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -125,8 +131,8 @@ func strict(ctx context.Context, in middleware.DeserializeInput, next middleware
 	return out, metadata, nil
 }
 
-// checkBody holds an answer to its checksum, where there is one, and a 200 to the form of all of them. That there is no
-// body at all is for complete to judge: some calls have nothing to say.
+// checkBody holds an answer to its checksum, where there is one, and a 200 to the form of all of
+// them. That there is no body at all is for complete to judge: some calls have nothing to say.
 func checkBody(header http.Header, status int, body []byte) error {
 	if text := header.Get("X-Amz-Crc32"); text != "" {
 		if want, err := strconv.ParseUint(text, 10, 32); err != nil || uint32(want) != crc32.ChecksumIEEE(body) {

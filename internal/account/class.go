@@ -13,8 +13,6 @@ import (
 
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
-
-	"github.com/dynamo-cmdline/dynamo/internal/foreign"
 )
 
 // A Class says what an error asks for.
@@ -37,8 +35,8 @@ const (
 	Unsupported              // the service, or what stands in its place, knows no such call
 )
 
-// classes are the codes of all services that we call, data plane and control plane alike. They are written here, and
-// nowhere else.
+// classes are the codes of all services that we call, data plane and control plane alike. They are
+// written here, and nowhere else.
 var classes = map[string]Class{
 	"ProvisionedThroughputExceededException": Throttled, "ThrottlingException": Throttled, "Throttling": Throttled,
 	"ThrottledException": Throttled, "RequestThrottled": Throttled, "RequestThrottledException": Throttled,
@@ -82,10 +80,12 @@ var classes = map[string]Class{
 // clocks are the codes of a clock that is wrong, among other things.
 var clocks = map[string]bool{"InvalidSignatureException": true, "RequestTimeTooSkewed": true, "RequestExpired": true}
 
-// MayBeClock reports whether an answer of that code may mean no more than that this machine's clock is wrong.
+// MayBeClock reports whether an answer of that code may mean no more than that this machine's clock
+// is wrong.
 func MayBeClock(code string) bool { return clocks[code] }
 
-// ClassOf is the class of an answer by its code, which may be empty, and its HTTP status, which may be 0.
+// ClassOf is the class of an answer by its code, which may be empty, and its HTTP status, which may
+// be 0.
 func ClassOf(code string, status int) Class {
 	if class, known := classes[code]; known {
 		return class
@@ -146,14 +146,15 @@ func Classify(err error) Class {
 	return Fatal
 }
 
-// Answered reports whether AWS has refused the call itself, so that nothing has come of it. Where attempts before it had no
-// answer, that is not known.
+// Answered reports whether AWS has refused the call itself, so that nothing has come of it. Where
+// attempts before it had no answer, that is not known.
 func Answered(err error) bool {
 	var api smithy.APIError
 	return errors.As(err, &api) && !errors.As(err, new(*GaveUpError))
 }
 
-// metadata is the service that machines in EC2 ask for credentials. Elsewhere nobody answers, and there are none.
+// metadata is the service that machines in EC2 ask for credentials. Elsewhere nobody answers, and
+// there are none.
 const metadata = "ec2imds"
 
 func asksMetadata(err error) bool {
@@ -171,7 +172,8 @@ type CredentialsError struct{ Err error }
 func (e *CredentialsError) Error() string { return e.Err.Error() }
 func (e *CredentialsError) Unwrap() error { return e.Err }
 
-// An UnsafeError is a request that was not sent: it would have gone elsewhere than asked, or in the clear.
+// An UnsafeError is a request that was not sent: it would have gone elsewhere than asked, or in the
+// clear.
 type UnsafeError struct{ Why string }
 
 func (e *UnsafeError) Error() string { return e.Why }
@@ -190,49 +192,20 @@ func Garbled(format string, args ...any) error {
 }
 
 // A LateError is an attempt that nobody answered in time.
-type LateError struct{ Limit time.Duration }
+type LateError struct {
+	Limit time.Duration
+	Of    string // who did not; "" for the service that was asked
+}
 
-func (e *LateError) Error() string { return fmt.Sprintf("no answer within %s", e.Limit) }
+func (e *LateError) Error() string {
+	text := fmt.Sprintf("no answer within %s", e.Limit)
+	if e.Of != "" {
+		text = e.Of + ": " + text
+	}
+	return text
+}
 
 // A GaveUpError says for how long something was tried, or waited for, without any progress.
 type GaveUpError struct{ After time.Duration }
 
 func (e *GaveUpError) Error() string { return "gave up after " + e.After.Round(time.Second).String() }
-
-// Explain drops the layers that the SDK wraps around the news, and says for how long it was tried. Where the call that
-// failed is another than the one that was made, as one for credentials, it is named. No secret is left in it.
-func Explain(err error) error {
-	var outer, op *smithy.OperationError
-	var api smithy.APIError
-	var garbled *GarbledError
-	var late *LateError
-	var gaveUp *GaveUpError
-	news, rest := err, err
-	for errors.As(rest, &op) {
-		if outer == nil {
-			outer = op
-		}
-		news, rest = op.Err, op.Err
-	}
-	short := true
-	var answered interface{ HTTPStatusCode() int }
-	switch {
-	case errors.As(err, &api) && (api.ErrorCode() == "UnknownError" || api.ErrorCode() == "") && errors.As(err, &answered): // as a redirect, or a page of a proxy's
-		news = fmt.Errorf("HTTP status %d %s", answered.HTTPStatusCode(), http.StatusText(answered.HTTPStatusCode()))
-	case errors.As(err, &api):
-		news = fmt.Errorf("%s: %s", api.ErrorCode(), api.ErrorMessage())
-	case errors.As(err, &garbled):
-		news = garbled
-	case errors.As(err, &late):
-		news = late
-	default:
-		short = false // it says for how long
-	}
-	if short && errors.As(err, &gaveUp) {
-		news = fmt.Errorf("%w: %w", gaveUp, news)
-	}
-	if op != outer {
-		news = fmt.Errorf("%s %s: %w", op.ServiceID, op.OperationName, news)
-	}
-	return foreign.Error(news)
-}

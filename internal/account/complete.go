@@ -17,7 +17,8 @@ import (
 	ststypes "github.com/aws/aws-sdk-go-v2/service/sts/types"
 )
 
-// complete reports as garbled a result that leaves out what AWS always says: the SDK takes {} for an answer.
+// complete reports as garbled a result that leaves out what AWS always says: the SDK takes {} for
+// an answer.
 func complete(result any) error {
 	var ok bool
 	switch out := result.(type) {
@@ -82,7 +83,8 @@ func complete(result any) error {
 	return nil
 }
 
-// describes reports whether a table's description has all that a table has: an ARN, a status, and keys of some type.
+// describes reports whether a table's description has all that a table has: an ARN, a status, and
+// keys of some type.
 func describes(t *types.TableDescription) bool {
 	if t == nil || !arn.IsARN(aws.ToString(t.TableArn)) || t.TableStatus == "" {
 		return false
@@ -95,7 +97,8 @@ func describes(t *types.TableDescription) bool {
 	})
 }
 
-// lacksKeys reports whether the result is keys of a container's, and leaves some out: nobody but the SDK has its type.
+// lacksKeys reports whether the result is keys of a container's, and leaves some out: nobody but
+// the SDK has its type.
 func lacksKeys(result any) bool {
 	v := reflect.Indirect(reflect.ValueOf(result))
 	if v.Kind() != reflect.Struct {

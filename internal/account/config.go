@@ -9,9 +9,10 @@ import (
 )
 
 // normalise checks one of AWS's shared files as strictly as the AWS CLI reads it, and returns it as
-// the SDK must be given it to read the same. The SDK passes over a line that it does not know, so that what is
-// under a header without its bracket would go to the profile above it; and it knows no quotes in
-// headers. Whatever the two read alike is left as it is, inline comments and quoted values included.
+// the SDK must be given it to read the same. The SDK passes over a line that it does not know, so
+// that what is under a header without its bracket would go to the profile above it; and it knows no
+// quotes in headers. Whatever the two read alike is left as it is, inline comments and quoted
+// values included.
 func normalise(text string, credentials bool) (string, error) {
 	if err := checkText(text); err != nil {
 		return "", err
@@ -158,7 +159,8 @@ func (p *parser) header(line, text string) (string, error) {
 	return "[" + name + "]", nil
 }
 
-// process keeps the quotes of a command whose first and last characters are quotes: the SDK takes them off.
+// process keeps the quotes of a command whose first and last characters are quotes: the SDK takes
+// them off.
 func process(line, command string) string {
 	if len(command) > 1 && strings.ContainsRune(`"'`, rune(command[0])) && command[len(command)-1] == command[0] {
 		return `credential_process = "` + command + `"`

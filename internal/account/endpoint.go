@@ -11,8 +11,9 @@ import (
 	"time"
 )
 
-// Address is where an endpoint is, so that two spellings of one have the same: its IP addresses, port and path. All those of
-// this machine are 127.0.0.1. A name that cannot be resolved stays; "" is AWS's own endpoint.
+// Address is where an endpoint is, so that two spellings of one have the same: its IP addresses,
+// port and path. All those of this machine are 127.0.0.1. A name that cannot be resolved stays; ""
+// is AWS's own endpoint.
 func Address(ctx context.Context, endpoint string) string {
 	u, err := url.Parse(endpoint)
 	if endpoint == "" || err != nil {

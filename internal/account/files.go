@@ -109,7 +109,8 @@ func place(variable, name string) string {
 	return filepath.Join(home(), ".aws", name)
 }
 
-// expand puts variables and the home directory into a path, as the AWS CLI does: a variable that is not set stays.
+// expand puts variables and the home directory into a path, as the AWS CLI does: a variable that is
+// not set stays.
 func expand(path string) string {
 	path = os.Expand(path, func(name string) string {
 		if value, ok := os.LookupEnv(name); ok {

@@ -37,8 +37,8 @@ func (a *Account) logged(stack *middleware.Stack) error {
 	return stack.Finalize.Add(middleware.FinalizeMiddlewareFunc("dynamo.log", note), middleware.After)
 }
 
-// clean makes every client of the SDK's, those that only get credentials included, return errors without secrets: before
-// all else, so that no caller sees another.
+// clean makes every client of the SDK's, those that only get credentials included, return errors
+// without secrets: before all else, so that no caller sees another.
 func clean(stack *middleware.Stack) error {
 	return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("dynamo.clean",
 		func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
@@ -48,7 +48,8 @@ func clean(stack *middleware.Stack) error {
 		}), middleware.Before)
 }
 
-// hideAsked has what credentials are asked for with struck out, where the request is not signed with it.
+// hideAsked has what credentials are asked for with struck out, where the request is not signed
+// with it.
 func hideAsked(params any) {
 	switch in := params.(type) {
 	case *sts.AssumeRoleInput:
@@ -64,8 +65,8 @@ func hideAsked(params any) {
 	}
 }
 
-// hideSigned has what a request was signed with struck out, whose ever it is: also what a profile assumes a role with. SSO,
-// and what a container asks for its credentials, take a token as it is.
+// hideSigned has what a request was signed with struck out, whose ever it is: also what a profile
+// assumes a role with. SSO, and what a container asks for its credentials, take a token as it is.
 func hideSigned(stack *middleware.Stack) error {
 	return stack.Finalize.Add(middleware.FinalizeMiddlewareFunc("dynamo.hide",
 		func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {

@@ -39,7 +39,8 @@ type Options struct {
 	Earlier string
 }
 
-// An Account is an AWS account and region as a profile reaches them. It may be used from many goroutines.
+// An Account is an AWS account and region as a profile reaches them. It may be used from many
+// goroutines.
 type Account struct {
 	Profile  string // the one in force, also where keys in the environment win over it; "" for none
 	Named    bool   // it was asked for, and is not the environment's
@@ -55,7 +56,8 @@ type Account struct {
 // ErrNoMFA is what [Options].MFA returns where there is nobody to ask.
 var ErrNoMFA = errors.New("the profile's role needs an MFA code, and there is nobody to ask")
 
-// A ConfigError is a configuration with which nothing may be sent, or nothing could be. Hint says what to do about it.
+// A ConfigError is a configuration with which nothing may be sent, or nothing could be. Hint says
+// what to do about it.
 type ConfigError struct {
 	Hint string
 	Err  error
@@ -68,9 +70,10 @@ func misconfigured(hint, format string, args ...any) error {
 	return &ConfigError{hint, fmt.Errorf(format, args...)}
 }
 
-// Open reads the configuration of a profile; "" is the default credential chain, with the profile in force ([InForce]).
-// It sends nothing. The region is the one that was asked for, else the profile's own, else the environment's: AWS_REGION
-// does not move a profile that is named and names a region. The errors are a [*ConfigError].
+// Open reads the configuration of a profile; "" is the default credential chain, with the profile
+// in force ([InForce]). It sends nothing. The region is the one that was asked for, else the
+// profile's own, else the environment's: AWS_REGION does not move a profile that is named and names
+// a region. The errors are a [*ConfigError].
 func Open(ctx context.Context, profile string, o Options) (*Account, error) {
 	if err := o.checkAllowed(); err != nil {
 		return nil, err
@@ -116,7 +119,8 @@ func (a *Account) LoginHint() string {
 // Tables makes a client of DynamoDB.
 func (a *Account) Tables() *dynamodb.Client {
 	return dynamodb.NewFromConfig(a.Config, func(o *dynamodb.Options) {
-		// Given here, because one given while loading the configuration loses to the profile's services section.
+		// Given here, because one given while loading the configuration loses to the profile's
+		// services section.
 		if a.Options.Endpoint != "" {
 			o.BaseEndpoint = aws.String(a.Options.Endpoint)
 		}
@@ -154,7 +158,7 @@ func (a *Account) load(ctx context.Context, files *files) error {
 				if a.Options.MFA == nil {
 					return "", ErrNoMFA
 				}
-				return a.Options.MFA(a.Profile, aws.ToString(o.SerialNumber))
+				return a.Patience.Ask(func() (string, error) { return a.Options.MFA(a.Profile, aws.ToString(o.SerialNumber)) })
 			}
 		}),
 	}

@@ -24,7 +24,8 @@ func (o Options) mayBePlain(host string) bool {
 	return isLoopback(host) || slices.ContainsFunc(o.AllowHTTP, func(allowed string) bool { return strings.EqualFold(allowed, host) })
 }
 
-// Notices are what the user should know of how the account is reached; of none there is nothing to say.
+// Notices are what the user should know of how the account is reached; of none there is nothing to
+// say.
 func (a *Account) Notices() (list []string) {
 	if a == nil {
 		return nil
@@ -54,15 +55,15 @@ func isLoopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// isMetadata reports whether the host is where machines of AWS's find their credentials, without TLS and on the very machine: that of EC2, and
-// those of ECS and EKS.
+// isMetadata reports whether the host is where machines of AWS's find their credentials, without
+// TLS and on the very machine: that of EC2, and those of ECS and EKS.
 func isMetadata(host string) bool {
 	ip := net.ParseIP(host)
 	return ip != nil && (ip.IsLinkLocalUnicast() || ip.Equal(net.ParseIP("fd00:ec2::254")) || ip.Equal(net.ParseIP("fd00:ec2::23")))
 }
 
-// checkEndpoints refuses to send credentials and items in the clear to another machine, before anything is sent: whatever
-// the service, and whether it is asked or not.
+// checkEndpoints refuses to send credentials and items in the clear to another machine, before
+// anything is sent: whatever the service, and whether it is asked or not.
 func (a *Account) checkEndpoints() error {
 	for _, service := range []struct {
 		name string
@@ -102,8 +103,9 @@ func (a *Account) checkEndpoint(service string, base *string) error {
 	return nil
 }
 
-// onlySafe has a transport refuse what goes elsewhere than asked, or in the clear, whoever makes the request: also the
-// clients that the SDK makes for itself, which get credentials. A transport asks for a proxy before each request.
+// onlySafe has a transport refuse what goes elsewhere than asked, or in the clear, whoever makes
+// the request: also the clients that the SDK makes for itself, which get credentials. A transport
+// asks for a proxy before each request.
 func (o Options) onlySafe(tr *http.Transport) {
 	proxy := tr.Proxy
 	tr.Proxy = func(r *http.Request) (*url.URL, error) {
@@ -122,7 +124,8 @@ func (o Options) onlySafe(tr *http.Transport) {
 	tr.ForceAttemptHTTP2 = false
 }
 
-// unredirected is the client without the SDK's habit of following some redirects, items and all: here the redirect is the answer.
+// unredirected is the client without the SDK's habit of following some redirects, items and all:
+// here the redirect is the answer.
 func unredirected(client aws.HTTPClient) aws.HTTPClient {
 	built, ok := client.(*awshttp.BuildableClient)
 	if !ok {

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// Whatever client of the SDK's it is that asks: its transport sends nothing elsewhere than asked, or in the clear.
+// Whatever client of the SDK's it is that asks: its transport sends nothing elsewhere than asked,
+// or in the clear.
 func TestTransportIsSafe(t *testing.T) {
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("a request went elsewhere") }))
 	t.Cleanup(elsewhere.Close)

@@ -34,7 +34,7 @@ type Error struct {
 	Err   error
 }
 
-func (e *Error) Error() string { return e.Doing + ": " + e.Err.Error() }
+func (e *Error) Error() string { return e.Doing + ": " + account.Explain(e.Err).Error() }
 func (e *Error) Unwrap() error { return e.Err }
 
 // ErrNoBucket means that there is no bucket of that name.
@@ -76,7 +76,7 @@ func Open(ctx context.Context, client *s3.Client, bucket, prefix string, patienc
 	var answer *awshttp.ResponseError
 	switch {
 	case err == nil:
-	case !errors.As(err, &answer) || answer.HTTPStatusCode() == 0:
+	case !errors.As(err, &answer) || answer.HTTPStatusCode() == 0 || errors.As(err, new(*account.GaveUpError)):
 		return nil, failed(ctx, "look at "+f.Place(""), err)
 	case answer.HTTPStatusCode() == http.StatusNotFound:
 		return nil, &Error{"look at " + f.Place(""), ErrNoBucket}

@@ -128,10 +128,10 @@ func (s *Streams) Report(err error) {
 	hint := Hint(err)
 	switch {
 	case s.JSON:
-		s.Log().Error(err.Error(), "hint", hint)
+		s.Log().Error(wording(err), "hint", hint)
 		return
 	case onGitHub():
-		annotate(s.Err, "error", err.Error())
+		annotate(s.Err, "error", wording(err))
 	default:
 		s.Say(prefix+"%s\n", err)
 	}

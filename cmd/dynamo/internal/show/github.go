@@ -102,7 +102,7 @@ func page(command string, list []Outcome) string {
 			fmt.Fprintf(&b, "| %s |\n", strings.Join(cells, " | "))
 		}
 		if o.Err != nil {
-			fmt.Fprintf(&b, "| **error** | %s |\n", cell(o.Err.Error()))
+			fmt.Fprintf(&b, "| **error** | %s |\n", cell(wording(o.Err)))
 		}
 		b.WriteString("\n")
 	}

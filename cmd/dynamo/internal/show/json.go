@@ -31,7 +31,7 @@ func failureOf(err error) *failure {
 	if err == nil {
 		return nil
 	}
-	return &failure{ExitCode(err), err.Error(), Hint(err)}
+	return &failure{ExitCode(err), wording(err), Hint(err)}
 }
 
 // Object prints the command's one JSON object: the members of what it is about, then warnings and the error. It returns

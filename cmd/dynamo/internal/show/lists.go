@@ -37,7 +37,7 @@ func (t Tables) JSON() any {
 	list := make([]listed, len(t.List))
 	for i, d := range t.List {
 		if d.Err != nil {
-			list[i] = listed{Table: d.Name, Error: d.Err.Error()}
+			list[i] = listed{Table: d.Name, Error: wording(d.Err)}
 			continue
 		}
 		keys, bill := keysOf(d.Schema), billing(d.OnDemand, d.ReadCapacity, d.WriteCapacity)
@@ -66,7 +66,7 @@ func (t Tables) Rows() [][]string {
 	rows := [][]string{{"TABLE", "KEYS", "INDEXES", "ITEMS", "SIZE", "BILLING", "STATUS"}}
 	for _, d := range t.List {
 		if d.Err != nil {
-			rows = append(rows, []string{d.Name, "unknown", "", "", "", "", d.Err.Error()})
+			rows = append(rows, []string{d.Name, "unknown", "", "", "", "", wording(d.Err)})
 			continue
 		}
 		mode := "on demand"

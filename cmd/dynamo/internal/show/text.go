@@ -23,7 +23,7 @@ func Say(w io.Writer, format string, args ...any) {
 	for i, arg := range args {
 		switch v := arg.(type) {
 		case error:
-			args[i] = Visible(v.Error())
+			args[i] = Visible(wording(v))
 		case fmt.Stringer:
 			args[i] = Visible(v.String())
 		default:
@@ -85,3 +85,6 @@ func List(names []string, most int) string {
 	}
 	return text
 }
+
+// wording is what an error says, on one line also where several were joined.
+func wording(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
