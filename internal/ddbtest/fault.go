@@ -31,7 +31,7 @@ type Fault struct {
 	Code    string        // Throttle, Error: the exception's name
 	Reasons []Reason      // Throttle
 	Delay   time.Duration // Delay, Late: how long; Trickle: between bytes, 0 means 50 ms
-	Do      func()        // called as it strikes, before the answer goes out
+	Do      func()        // called as it strikes, one call at a time, before the answer goes out
 }
 
 // A Reason is why a request was throttled, as AWS says it.
@@ -140,6 +140,7 @@ type armed struct {
 	seen    int    // requests that it applied to
 	taken   int    // strikes, those under way included
 	expired string // ExpiredToken: the sender that it strikes
+	doing   sync.Mutex
 }
 
 func (f *faults) open(seed uint64) {
@@ -237,6 +238,16 @@ func (a *armed) fits(r *request) bool {
 		return a.expired == sender
 	}
 	return true
+}
+
+// do calls what the fault is to do beside.
+func (a *armed) do() {
+	if a.Do == nil {
+		return
+	}
+	a.doing.Lock()
+	defer a.doing.Unlock()
+	a.Do()
 }
 
 // settle counts a strike, or takes it back where the fault did not apply.

@@ -209,9 +209,7 @@ func (p *Proxy) strike(r *request) *answer {
 		return a
 	}
 	r.fault = f
-	if f.Do != nil {
-		f.Do()
-	}
+	f.do()
 	return a
 }
 
