@@ -1,9 +1,12 @@
 package table
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -647,13 +650,12 @@ func TestUndoByADamagedJournal(t *testing.T) {
 			damage{name + " with a byte behind it", func(t *testing.T) { write(t, path, append(slices.Clone(raw), 0)) }})
 		for part := range 7 {
 			at := part * (len(raw) - 1) / 6
-			all = append(all,
-				damage{fmt.Sprintf("%s cut at %d", name, at), func(t *testing.T) { write(t, path, raw[:at]) }},
-				damage{fmt.Sprintf("%s flipped at %d", name, at), func(t *testing.T) {
-					bad := slices.Clone(raw)
-					bad[at] ^= 4
-					write(t, path, bad)
-				}})
+			all = append(all, damage{fmt.Sprintf("%s cut at %d", name, at), func(t *testing.T) { write(t, path, raw[:at]) }})
+			bad := slices.Clone(raw)
+			bad[at] ^= 4
+			if !bytes.Equal(inflated(bad), inflated(raw)) { // gzip has bits that mean nothing
+				all = append(all, damage{fmt.Sprintf("%s flipped at %d", name, at), func(t *testing.T) { write(t, path, bad) }})
+			}
 		}
 	}
 	before := len(p.mutations(p.dev))
@@ -686,6 +688,19 @@ func TestUndoByADamagedJournal(t *testing.T) {
 	if err != nil || u.Written+u.Deleted == 0 || u.Written+u.Deleted >= whole.Written+whole.Deleted {
 		t.Fatalf("%+v, %v; of %+v", u, err, whole.UndoPlan)
 	}
+}
+
+// inflated is what gzip has made of it; nil where it is damaged.
+func inflated(raw []byte) []byte {
+	z, err := gzip.NewReader(bytes.NewReader(raw))
+	if err != nil {
+		return nil
+	}
+	plain, err := io.ReadAll(z)
+	if err != nil {
+		return nil
+	}
+	return plain
 }
 
 // A sync whose journal has lost what it had is not gone on with: what was changed would not be written down again.
