@@ -267,7 +267,7 @@ func TestOutage(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), back+5*time.Second)
 				defer cancel()
 				_ = Run(ctx, s, s, Options{Readers: 16, Workers: workers})
-				if most := 12 * workers; during > most {
+				if most := 14 * workers; during > most {
 					t.Errorf("class %v, %d workers: %d requests in the outage, want at most %d", class, workers, during, most)
 				}
 				before, after := 0, 0

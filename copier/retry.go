@@ -12,12 +12,15 @@ import (
 
 // The waits before another attempt have full jitter: they are uniform between
 // nothing and a ceiling that triples up to a limit. So an outage of a minute costs a request about
-// ten attempts; that all go on soon after it is over is the work of side.recovered.
+// ten attempts; that all go on soon after it is over is the work of side.recovered. A table that
+// throttles one request and takes another is no outage: how much it is asked for is the gate's
+// work, and who was refused often by chance would wait long after all others are done.
 const (
-	firstWait  = 50 * time.Millisecond
-	mostWait   = 30 * time.Second
-	growth     = 3
-	rejoinWait = time.Second // over which those who waited for the end of an outage come back
+	firstWait     = 50 * time.Millisecond
+	mostWait      = 30 * time.Second
+	throttledWait = time.Second // the ceiling while the table does some of what it is asked for
+	growth        = 3
+	rejoinWait    = time.Second // over which those who waited for the end of an outage come back
 )
 
 // patience is one request's memory of how often it failed. Not for concurrent use.
@@ -35,7 +38,7 @@ type patience struct {
 func jitter() *backoff.ExponentialBackOff {
 	return backoff.NewExponentialBackOff(
 		// A factor of 1 spreads a wait over 0 to twice its middle.
-		backoff.WithInitialInterval(firstWait/2), backoff.WithMaxInterval(mostWait/2),
+		backoff.WithInitialInterval(firstWait/2),
 		backoff.WithMultiplier(growth), backoff.WithRandomizationFactor(1),
 		backoff.WithMaxElapsedTime(0), // the limit is ours, see wait
 	)
@@ -71,6 +74,10 @@ func (p *patience) wait(ctx context.Context, err error) error {
 	case Throttled, Transient:
 		if p.backoff == nil {
 			p.backoff = jitter()
+		}
+		p.backoff.MaxInterval = mostWait / 2
+		if fault.Class == Throttled && p.side.stuck() < throttledWait {
+			p.backoff.MaxInterval = throttledWait / 2
 		}
 		d = p.backoff.NextBackOff()
 	case Stale:
